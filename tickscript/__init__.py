@@ -1,0 +1,1 @@
+"""TICKscript as a library: parse, check, evaluate, format and draw scripts without an engine."""

@@ -1,0 +1,159 @@
+"""The syntax tree of a TICKscript.
+
+Every node is frozen and carries its position (`line`, `char`: 1-based, char counts bytes) and the comment that
+stands before it (`None`, or lines with a "\\n" entry between blocks). Positions and comments take no part in
+equality, so `parse(format(x)) == parse(x)` can be said directly. Shape: spec "TICKscript and lambda expressions",
+sections 2 and 11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    line: int = field(default=0, compare=False)
+    char: int = field(default=0, compare=False)
+    comment: tuple[str, ...] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bool(Node):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Int(Node):
+    """An integer literal; `base` is 10, or 8 when written with a leading zero."""
+
+    value: int
+    base: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Float(Node):
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    value: str
+    triple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Node):
+    """A duration in nanoseconds; `literal` is the source text ("" for a computed value)."""
+
+    value: int
+    literal: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Regex(Node):
+    """A regular expression: `pattern` is unescaped (RE2 syntax), `literal` the source text with slashes."""
+
+    pattern: str
+    literal: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Star(Node):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(Node):
+    """A field or tag name in double quotes."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    """`op` is "-" or "!"."""
+
+    op: str
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    """`op` as written in the script; the position is that of the operator."""
+
+    op: str
+    left: Expr
+    right: Expr
+    parens: bool = field(default=False, compare=False)
+    multiline: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class List(Node):
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Node):
+    expression: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Node):
+    """A call. `kind` is "global", "chain" (after `|`), "property" (after `.`) or "dynamic" (after `@`)."""
+
+    kind: str
+    name: str
+    args: tuple[Expr, ...] = ()
+    multiline: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Node):
+    """`op` is "|", "." or "@"; `right` is a Function, or an Identifier when a property is read."""
+
+    op: str
+    left: Expr
+    right: Function | Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration(Node):
+    name: Identifier
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDeclaration(Node):
+    name: Identifier
+    type: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Dbrp(Node):
+    db: Reference
+    rp: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Comment(Node):
+    """The comment behind the last statement; its text is in `comment`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program(Node):
+    statements: tuple[Statement, ...]
+
+
+Expr: TypeAlias = (
+    Bool | Int | Float | String | Duration | Regex | Star | Reference | Identifier
+    | Unary | Binary | List | Lambda | Function | Chain
+)  # fmt: skip
+Statement: TypeAlias = Expr | Declaration | TypeDeclaration | Dbrp | Comment
