@@ -123,7 +123,9 @@ def _hash_identities(prefix, lengths, data, pieces, out):  # type: ignore[no-unt
         murmur3_128(scratch, 0, at, out, i)
 
 
-def hash_groups(dims: Sequence[str], by_name: bool, name: str, values: Sequence[Strings], count: int) -> NDArray[np.uint64]:
+def hash_groups(
+    dims: Sequence[str], by_name: bool, name: str, values: Sequence[Strings], count: int
+) -> NDArray[np.uint64]:
     """Identity hashes, uint64[count, 2], of the groups with these dimension values (one Strings[count] a dimension)."""
     text = name.encode("utf-8", "surrogateescape") if by_name else b""
     prefix = bytes([by_name]) + struct.pack("<I", len(text)) + text
