@@ -34,7 +34,7 @@ _COMPACT_ABOVE = 64
 
 
 @kernel(types.int64, U32, U8_OUT)
-def _mark_used(codes, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _mark_used(codes, used):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(len(codes)):
         c = codes[i]
@@ -45,7 +45,7 @@ def _mark_used(codes, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
 
 
 @kernel(types.int32[::1], I32, types.Array(types.int64, 1, "C", readonly=True))
-def _row_index(offsets, batches):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _row_index(offsets, batches):  # type: ignore[no-untyped-def]
     """Rows of the chosen batches, as int32."""
     total = 0
     for b in batches:

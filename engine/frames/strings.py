@@ -23,7 +23,7 @@ _PAIR = types.Tuple((types.int32[::1], types.uint8[::1]))
 
 
 @kernel(_PAIR, I32, U8, I64)
-def _gather(offsets, data, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _gather(offsets, data, index):  # type: ignore[no-untyped-def]
     n = len(index)
     out_offsets = np.empty(n + 1, np.int32)
     total = 0
