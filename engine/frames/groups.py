@@ -8,7 +8,7 @@ Lengths are little-endian. The hash is MurmurHash3 x64 128, seed 0.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
@@ -30,12 +30,12 @@ _S31, _S33, _S27, _S64 = np.uint64(31), np.uint64(33), np.uint64(27), np.uint64(
 
 
 @helper
-def _rotl(x, r):  # type: ignore[no-untyped-def]
+def _rotl(x: Any, r: Any) -> Any:
     return (x << r) | (x >> (_S64 - r))
 
 
 @helper
-def _fmix(k):  # type: ignore[no-untyped-def]
+def _fmix(k: Any) -> Any:
     k ^= k >> _S33
     k *= _M1
     k ^= k >> _S33
@@ -45,7 +45,7 @@ def _fmix(k):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _word(data, start, count):  # type: ignore[no-untyped-def]
+def _word(data: Any, start: Any, count: Any) -> Any:
     w = np.uint64(0)
     for i in range(count):
         w |= np.uint64(data[start + i]) << (np.uint64(i) * _U8S)
@@ -53,7 +53,7 @@ def _word(data, start, count):  # type: ignore[no-untyped-def]
 
 
 @helper
-def murmur3_128(data, start, size, out, row):  # type: ignore[no-untyped-def]
+def murmur3_128(data: Any, start: Any, size: Any, out: Any, row: Any) -> Any:
     """MurmurHash3 x64 128 (seed 0) of data[start:start+size] into out[row, 0:2]."""
     h1 = np.uint64(0)
     h2 = np.uint64(0)
@@ -86,7 +86,7 @@ def murmur3_128(data, start, size, out, row):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.void, U8, I32, U8, I32, HASHES_OUT)
-def _hash_identities(prefix, lengths, data, pieces, out):  # type: ignore[no-untyped-def]
+def _hash_identities(prefix: Any, lengths: Any, data: Any, pieces: Any, out: Any) -> Any:
     """Hash g identities. `data` holds, identity by identity, `lengths` pieces; see `hash_groups`."""
     g = out.shape[0]
     per = len(pieces)
@@ -151,7 +151,7 @@ def make_groups(dims: Sequence[str], by_name: bool, name: str, values: Sequence[
 
 
 @kernel(types.int64, U32, types.Array(types.uint32, 1, "C"), types.Array(types.int64, 1, "C"), types.int64, types.int64)
-def _first_seen(codes, out, first, size, absent_as):  # type: ignore[no-untyped-def]
+def _first_seen(codes: Any, out: Any, first: Any, size: Any, absent_as: Any) -> Any:
     """Number the distinct codes in the order of their first row; `first` gets that row. ABSENT counts as `absent_as`."""
     seen = np.full(size, -1, np.int64)
     found = 0
@@ -201,8 +201,8 @@ def group_rows(section: Section, dims: Sequence[str], by_name: bool) -> tuple[Gr
             _, inverse = np.unique(wide, return_inverse=True)
             found = _first_seen(inverse.astype(np.uint32), codes, first, n, 0)
     rows = first[:found]
-    values = [v.take(c[rows].astype(np.int64)) for c, v in columns]
-    return make_groups(dims, by_name, section.name, values, found), codes
+    chosen = [v.take(c[rows].astype(np.int64)) for c, v in columns]
+    return make_groups(dims, by_name, section.name, chosen, found), codes
 
 
 def group_info(section: Section, g: int) -> GroupInfo:

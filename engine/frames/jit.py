@@ -8,7 +8,7 @@ that are large enough, or the kernel checks. `NUMBA_DISABLE_JIT=1` runs the same
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 from numba import types
@@ -22,6 +22,11 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def array(dtype: types.Type, *, writable: bool = False, ndim: int = 1) -> types.Array:
     """The type of a C-contiguous array; read-only unless `writable`."""
     return types.Array(dtype, ndim, "C", readonly=not writable)
+
+
+def pair(*members: Any) -> Any:
+    """The type of a tuple that a kernel returns."""
+    return types.Tuple(members)  # type: ignore[no-untyped-call]
 
 
 U8 = array(types.uint8)
@@ -49,13 +54,11 @@ def kernel(result: types.Type, *arguments: types.Type) -> Callable[[F], F]:
     """Compile the decorated function for exactly these argument types, with Numba's disk cache."""
 
     def compile_it(function: F) -> F:
-        compiled: F = numba.njit(result(*arguments), cache=True)(function)
-        return compiled
+        return cast("F", numba.njit(result(*arguments), cache=True)(function))
 
     return compile_it
 
 
 def helper(function: F) -> F:
     """Compile a function that only kernels call; its types follow from theirs."""
-    compiled: F = numba.njit(cache=True)(function)
-    return compiled
+    return cast("F", numba.njit(cache=True)(function))

@@ -34,7 +34,7 @@ _COMPACT_ABOVE = 64
 
 
 @kernel(types.int64, U32, U8_OUT)
-def _mark_used(codes, used):  # type: ignore[no-untyped-def]
+def _mark_used(codes: Any, used: Any) -> Any:
     count = 0
     for i in range(len(codes)):
         c = codes[i]
@@ -45,7 +45,7 @@ def _mark_used(codes, used):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.int32[::1], I32, types.Array(types.int64, 1, "C", readonly=True))
-def _row_index(offsets, batches):  # type: ignore[no-untyped-def]
+def _row_index(offsets: Any, batches: Any) -> Any:
     """Rows of the chosen batches, as int32."""
     total = 0
     for b in batches:
@@ -217,7 +217,7 @@ def select_sections(frame: Frame, wanted: Sequence[int]) -> Frame:
     number = np.full(len(frame.sections), 0xFFFF, np.uint16)
     number[list(wanted)] = np.arange(len(wanted), dtype=np.uint16)
     renamed = number[frame.order]
-    keep = renamed != 0xFFFF  # noqa: PLR2004
+    keep = renamed != 0xFFFF
     return frame.with_(
         sections=sections,
         order=renamed[keep] if len(sections) > 1 else None,
@@ -255,7 +255,7 @@ def slice_frame(frame: Frame, start: int, stop: int) -> Frame:
     sections = tuple(
         slice_section(frame.sections[i], int(before[i]), int(before[i] + inside[i])) for i in wanted.tolist()
     )
-    if len(sections) < 2:  # noqa: PLR2004
+    if len(sections) < 2:
         return frame.with_(sections=sections, order=None, events=events)
     number = np.zeros(len(frame.sections), np.uint16)
     number[wanted] = np.arange(len(wanted), dtype=np.uint16)

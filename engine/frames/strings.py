@@ -7,23 +7,24 @@ surrogate escapes and go back in unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
 
-from engine.frames.jit import I32, I64, U8, kernel
+from engine.frames.jit import I32, I64, U8, kernel, pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-_PAIR = types.Tuple((types.int32[::1], types.uint8[::1]))
+_PAIR = pair(types.int32[::1], types.uint8[::1])
 
 
 @kernel(_PAIR, I32, U8, I64)
-def _gather(offsets, data, index):  # type: ignore[no-untyped-def]
+def _gather(offsets: Any, data: Any, index: Any) -> Any:
     n = len(index)
     out_offsets = np.empty(n + 1, np.int32)
     total = 0
@@ -73,8 +74,8 @@ class Strings:
         ends = self.offsets.tolist()
         text = raw.decode("utf-8", "surrogateescape")
         if len(text) == len(raw):
-            return [text[a:b] for a, b in zip(ends, ends[1:], strict=False)]
-        return [raw[a:b].decode("utf-8", "surrogateescape") for a, b in zip(ends, ends[1:], strict=False)]
+            return [text[a:b] for a, b in pairwise(ends)]
+        return [raw[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(ends)]
 
     def take(self, index: NDArray[np.int64]) -> Strings:
         """The strings at `index` (int64[k]), in that order."""
