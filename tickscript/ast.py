@@ -157,3 +157,40 @@ Expr: TypeAlias = (
     | Unary | Binary | List | Lambda | Function | Chain
 )  # fmt: skip
 Statement: TypeAlias = Expr | Declaration | TypeDeclaration | Dbrp | Comment
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below a node, in the order of the script."""
+    match node:
+        case Unary(operand=child) | Lambda(expression=child):
+            return (child,)
+        case Binary(left=left, right=right) | Chain(left=left, right=right):
+            return (left, right)
+        case List(items=items) | Function(args=items):
+            return items
+        case Declaration(name=name, value=value):
+            return (name, value)
+        case TypeDeclaration(name=name, type=kind):
+            return (name, kind)
+        case Dbrp(db=db, rp=rp):
+            return (db, rp)
+        case Program(statements=statements):
+            return statements
+        case _:
+            return ()
+
+
+def left_spine(node: Binary | Chain) -> tuple[Expr, list[Binary | Chain]]:
+    """What an operation or chain begins with, and its links from there outwards: `a + b + c` is `a`, `[a + b, … + c]`.
+
+    Left sides may be thousands deep (a long `OR`, a long pipeline); whatever walks a tree recursively goes down them
+    with this instead. All other nesting is bounded by the parser.
+    """
+    kind = type(node)
+    links: list[Binary | Chain] = []
+    left: Expr = node
+    while isinstance(left, kind):
+        links.append(left)
+        left = left.left
+    links.reverse()
+    return left, links
