@@ -25,6 +25,7 @@ HEAD_BYTES: Final = _HEAD.size
 _POSITION_AT: Final = 8
 MAX_BODY_BYTES: Final = 1 << 30
 MAX_PARTS: Final = 1 << 16
+MAX_ROWS: Final = (1 << 32) - 1
 KIND_FRAME: Final = 0
 KIND_SEAL: Final = 1
 # How many consecutive broken heads are stepped over before the rest counts as unreadable.
@@ -73,14 +74,15 @@ def encode(
 ) -> tuple[list[Buffer], int]:
     """The buffers of one record (the parts themselves among them, not copied) and their total length in bytes.
 
-    Raises ValueError for a part that is not contiguous, for more than MAX_PARTS parts or MAX_BODY_BYTES bytes.
+    Raises ValueError for a part that is not contiguous, for more than MAX_PARTS parts, MAX_BODY_BYTES or MAX_ROWS.
     """
     lengths = [len(part) if type(part) is bytes else memoryview(part).nbytes for part in parts]
     table = struct.pack(f"<{len(lengths)}I", *lengths) if max(lengths, default=0) <= MAX_BODY_BYTES else b""
     length = len(table) + sum(lengths)
-    if length > MAX_BODY_BYTES or len(lengths) > MAX_PARTS:
+    if length > MAX_BODY_BYTES or len(lengths) > MAX_PARTS or rows > MAX_ROWS:
         raise ValueError(
-            f"a record holds at most {MAX_PARTS} parts and {MAX_BODY_BYTES} bytes, got {len(lengths)} and {sum(lengths)}"
+            f"a record holds at most {MAX_PARTS} parts, {MAX_BODY_BYTES} bytes and {MAX_ROWS} rows, "
+            f"got {len(lengths)}, {sum(lengths)} and {rows}"
         )
     crc = zlib.crc32(table)
     for part in parts:
