@@ -183,8 +183,8 @@ def children(node: Node) -> tuple[Node, ...]:
 def left_spine(node: Binary | Chain) -> tuple[Expr, list[Binary | Chain]]:
     """What an operation or chain begins with, and its links from there outwards: `a + b + c` is `a`, `[a + b, … + c]`.
 
-    Left sides may be thousands deep (a long `OR`, a long pipeline); whatever walks a tree recursively goes down them
-    with this instead. All other nesting is bounded by the parser.
+    A chain may be thousands of links deep; whatever walks a tree recursively goes down its left side with this instead.
+    All other nesting is bounded by the parser.
     """
     kind = type(node)
     links: list[Binary | Chain] = []

@@ -55,7 +55,7 @@ class ScanError(ParseError):
 
 
 class DepthError(ParseError):
-    """The text nests deeper than this implementation follows (`parser.MAX_NESTING`)."""
+    """The text nests deeper than this implementation follows (`parser.MAX_NESTING`, `parser.MAX_HEIGHT`)."""
 
     name = "tickscript.depth"
 

@@ -1,8 +1,8 @@
 """Tokens to tree: the builder behind `grammar.lark`, and the error texts of the parser.
 
-Always: parsing is linear and uses no recursion; the tree never nests deeper than `MAX_NESTING`, so that code which
-walks it recursively is safe as long as it walks the *left* side of operations and chains in a loop (those may be
-thousands long: `ast.left_spine`). Spec "TICKscript" sections 1.6, 2 and 7.2.
+Always: parsing is linear and uses no recursion. The tree nests at most `MAX_NESTING` levels deep, and at most
+`MAX_HEIGHT` when the left sides of operations count too, so that code may walk it recursively; only the left side of
+chains has no bound and wants a loop (`ast.left_spine`). Spec "TICKscript" sections 1.6, 2 and 7.2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from tickscript.scanner import Scan, Token, join_comments, scan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MAX_NESTING: Final = 200
+MAX_NESTING: Final = 100
+MAX_HEIGHT: Final = 500
 
 PRECEDENCE: Final = {
     "OR": 0,
@@ -351,16 +352,26 @@ def _check_brackets(tokens: tuple[Token, ...]) -> None:
 
 
 def _check_nesting(root: ast.Node) -> None:
-    waiting: list[tuple[ast.Node, int]] = [(root, 0)]
+    waiting = [(root, 0, 0)]
     while waiting:
-        node, depth = waiting.pop()
+        node, depth, height = waiting.pop()
         if depth > MAX_NESTING:
             raise _too_deep(node.line, node.char)
-        if isinstance(node, ast.Binary | ast.Chain):
-            waiting.append((node.left, depth))
-            waiting.append((node.right, depth + 1))
-        else:
-            waiting.extend((child, depth + 1) for child in ast.children(node))
+        if height > MAX_HEIGHT:
+            raise DepthError(
+                f"parser: more than {MAX_HEIGHT} operators in a row line {node.line} char {node.char}",
+                line=node.line,
+                char=node.char,
+            )
+        match node:
+            case ast.Chain(left=left, right=right):
+                waiting.append((left, depth, height))
+                waiting.append((right, depth + 1, height + 1))
+            case ast.Binary(left=left, right=right):
+                waiting.append((left, depth, height + 1))
+                waiting.append((right, depth + 1, height + 1))
+            case _:
+                waiting.extend((child, depth + 1, height + 1) for child in ast.children(node))
 
 
 def _check_literals(tokens: tuple[Token, ...], end: Any) -> None:
@@ -401,7 +412,7 @@ def _trailing_comment(scanned: Scan) -> ast.Comment | None:
 def parse(text: str) -> ast.Program:
     """The tree of a script.
 
-    Raises `ParseError` (`ScanError` for what is no token, `DepthError` beyond `MAX_NESTING`) with the text of spec 1.6.
+    Raises `ParseError` (`ScanError` for what is no token, `DepthError` beyond `MAX_NESTING` or `MAX_HEIGHT`) with the text of spec 1.6.
     """
     scanned = scan(text)
     program: ast.Program = _parse(text, scanned, "program")

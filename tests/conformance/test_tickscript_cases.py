@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.tickscript import FAMILY_OF, Case, Runner, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FILE = Path(__file__).with_name("tickscript-cases.json")
 # Cases of this kind talk to a server, in order; they are one test of their own beside the server's.

@@ -14,7 +14,7 @@ import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.conformance.tickscript_compare import CaseError, Mismatch, difference, error_difference
 from tickscript.errors import TickscriptError
@@ -41,7 +41,7 @@ class Runner:
         self._stack = ExitStack()
         self._kinds: dict[str, dict[str, Callable[[Case], Any]] | str] = {}
 
-    def __enter__(self) -> Runner:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -115,11 +115,11 @@ def main(arguments: list[str] | None = None) -> int:
             if reason is None:
                 passed += 1
                 if options.verbose:
-                    print(f"ok   {case['kind']}: {case['name']}")
+                    sys.stdout.write(f"ok   {case['kind']}: {case['name']}\n")
                 continue
             failed += 1
-            print(f"FAIL {case['kind']}: {case['name']}\n     input: {case['input']!r}\n     {reason}\n")
-    print(f"{passed} passed, {failed} failed")
+            sys.stdout.write(f"FAIL {case['kind']}: {case['name']}\n     input: {case['input']!r}\n     {reason}\n\n")
+    sys.stdout.write(f"{passed} passed, {failed} failed\n")
     return 1 if failed else 0
 
 

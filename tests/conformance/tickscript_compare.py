@@ -19,7 +19,7 @@ class CaseError(Exception):
     """What the product said where it has an error class of its own; the text is compared like any error."""
 
 
-class Mismatch(Exception):  # noqa: N818  # a finding about a case, not an error of the program
+class Mismatch(Exception):
     """A key of the case other than `expect` and `error` does not hold."""
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.conformance.tickscript_compare import Mismatch, difference
 from tickscript import ast
+from tickscript.ast_json import OWN_KEYS, to_json
+from tickscript.formatter import format_script
 from tickscript.parser import parse
 
 
@@ -63,8 +65,6 @@ def run_parse(case: dict[str, Any]) -> Any:
 
 
 def run_format(case: dict[str, Any]) -> Any:
-    from tickscript.formatter import format_script
-
     text = format_script(case["input"])
     again = format_script(text)
     found = difference(case.get("second_pass", text), again)
@@ -74,15 +74,11 @@ def run_format(case: dict[str, Any]) -> Any:
 
 
 def run_ast_json(case: dict[str, Any]) -> Any:
-    from tickscript.ast_json import to_json
-
     return _without_own_keys(to_json(parse(case["input"])))
 
 
 def _without_own_keys(value: Any) -> Any:
     """The JSON without the keys that we write beyond the reference's form."""
-    from tickscript.ast_json import OWN_KEYS
-
     if isinstance(value, dict):
         return {key: _without_own_keys(item) for key, item in value.items() if key not in OWN_KEYS}
     if isinstance(value, list):
