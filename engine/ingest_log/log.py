@@ -123,7 +123,7 @@ class IngestLog:
         self._clock = clock
         self._boot = boot_id()
         self._tail = Tail(tail_bytes)
-        self._bytes = sum(segment.size for segment in segments)
+        self._bytes = sum(segment.length for segment in segments)
         self._offsets: OrderedDict[int, int] = OrderedDict()
         self._counters = LogStatistics(0, 1, 0, 0, 0, 0)
         self._frames = self._rows = self._appended = self._failures = 0
@@ -160,8 +160,8 @@ class IngestLog:
             if last is None or last.sealed or first != last.last + 1:
                 rows = last.rows_end if last else 0
                 segments.append(Segment.create(directory, first, rows_before=rows, now=clock(), boot=boot_id()))
-                # An empty file holds the place of the next position, so it goes only once another one does.
-                if last is not None and last.empty:
+                # Where positions jumped, an empty segment keeps the cursors before the jump; one is enough for that.
+                if last is not None and last.empty and len(segments) > 2 and segments[-3].empty:
                     segments.remove(last)
                     last.close()
                     last.path.unlink()
@@ -244,7 +244,7 @@ class IngestLog:
         self._segments.append(segment)
         self._firsts.append(segment.first)
         self._active = segment
-        self._bytes += segment.size
+        self._bytes += active.seal_bytes + segment.length
 
     def read(self, position: int, max_bytes: int = 1 << 20, *, wait: bool = False) -> list[Entry] | NotResident | Lost:
         """Frames from `position` on, from memory alone unless `wait`: at least one, up to about `max_bytes`.
@@ -345,7 +345,7 @@ class IngestLog:
         behind = sum(later.size - HEADER_BYTES for later in self._segments[at + 1 :])
         if position <= segment.last:
             behind += segment.size - segment.index.floor(position)[1]
-        return behind
+        return max(0, behind)
 
     def expiring(self) -> list[Dropped]:
         """What `retain` would drop now: for those who would rather refuse writes."""
@@ -359,9 +359,9 @@ class IngestLog:
                 reason = "age"
             else:
                 break
-            size -= segment.size
+            size -= segment.length
             rows = segment.rows_end - segment.rows_before
-            dropped.append(Dropped(segment.first, segment.last, rows, segment.size, reason))
+            dropped.append(Dropped(segment.first, segment.last, rows, segment.length, reason))
         return dropped
 
     def retain(self) -> list[Dropped]:
@@ -383,7 +383,7 @@ class IngestLog:
         for _ in dropped:
             segment = self._segments.pop(0)
             del self._firsts[0]
-            self._bytes -= segment.size
+            self._bytes -= segment.length
             segment.close()
             self.discard(segment.path)
         if dropped:

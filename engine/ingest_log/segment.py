@@ -143,6 +143,7 @@ class Segment:
     rows_end: int
     last_time: int
     sealed: bool = False
+    seal_bytes: int = 0
     index: SparseIndex = field(default_factory=SparseIndex)
     # Where a failed append could not be cut off: the segment takes no more then.
     broken: bool = False
@@ -151,6 +152,11 @@ class Segment:
     def empty(self) -> bool:
         """Whether no frame is in it."""
         return self.last < self.first
+
+    @property
+    def length(self) -> int:
+        """The file's length, the seal included."""
+        return self.size + self.seal_bytes
 
     @property
     def name(self) -> str:
@@ -227,7 +233,7 @@ class Segment:
             return False
         self.index = SparseIndex.from_bytes(parts[0])
         self.size, self.last, self.rows_end, self.last_time = at, head.position - 1, head.rows_before, head.time
-        self.sealed = True
+        self.sealed, self.seal_bytes = True, size - at
         return True
 
     def _scan(self, size: int, found: Recovered) -> None:
@@ -258,7 +264,8 @@ class Segment:
             at += head.total
             expected += 1
         self.size = min(at, size)
-        found.torn = 0 if self.sealed else size - self.size
+        self.seal_bytes = size - self.size if self.sealed else 0
+        found.torn = size - self.size - self.seal_bytes
 
     def _note(self, head: Head, at: int) -> None:
         self.index.add(head.position, at, head.rows_before)
@@ -269,7 +276,7 @@ class Segment:
     def cut_torn(self) -> None:
         """Cut off everything after the last complete record, the seal included: the segment can be appended to."""
         os.ftruncate(self.fd, self.size)
-        self.sealed = False
+        self.sealed, self.seal_bytes = False, 0
 
     def append(self, parts: Sequence[Buffer], rows: int, now: int) -> int:
         """Append one frame at position `last + 1`; returns the bytes that it takes.
@@ -291,7 +298,7 @@ class Segment:
         if self.sealed or self.broken:
             return self.sealed
         trailer = self.size.to_bytes(8, "little")
-        buffers, _ = encode(
+        buffers, total = encode(
             [self.index.to_bytes(), trailer],
             position=self.last + 1,
             rows_before=self.rows_end,
@@ -303,7 +310,7 @@ class Segment:
             self._write(buffers)
         except OSError:
             return False
-        self.sealed = True
+        self.sealed, self.seal_bytes = True, total
         return True
 
     def _write(self, buffers: list[Buffer]) -> None:
