@@ -1,8 +1,7 @@
-"""The ways an edge ends, as exceptions.
+"""The errors of the transports, above all the two ways in which an edge ends.
 
-Only these leave an edge for reasons of the edge itself: `EdgeClosed` is the good end (nothing was lost),
-`EdgeAborted` every other one (what was buffered is gone). `PeerLost` is an abort that nobody asked for.
-`MessageTooLarge` refuses one message and leaves the edge as it was.
+`EdgeClosed` is the good end (nothing was lost), `EdgeAborted` every other one (what was buffered is gone); `PeerLost` is an
+abort that nobody asked for. `MessageTooLarge` refuses one message and leaves the edge as it was.
 """
 
 from __future__ import annotations
@@ -36,3 +35,7 @@ class MessageTooLarge(ValueError):
         super().__init__(f"a message of {size} bytes exceeds the edge's maximum of {limit} bytes")
         self.size = size
         self.limit = limit
+
+
+class RunDirectoryError(Exception):
+    """No directory could be made private and short enough for sockets; the text names those tried and why each failed."""

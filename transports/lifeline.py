@@ -35,17 +35,16 @@ _LONGEST = 64
 class Lifeline:
     """One end of a lifeline. A thin record of what the peer said; the edge decides what it means."""
 
-    __slots__ = ("_connection", "_deaf", "_epoll", "_listener", "_path", "_unsent", "end", "fault", "ready", "taken")
+    __slots__ = ("_connection", "_deaf", "_epoll", "_listener", "_unsent", "end", "fault", "ready", "taken")
 
-    def __init__(self, path: str, connection: socket.socket | None, listener: socket.socket | None) -> None:
-        """Take a socket that is connected or one that listens at `path`; with neither the peer is lost already."""
+    def __init__(self, connection: socket.socket | None, listener: socket.socket | None) -> None:
+        """Take a socket that is connected or one that listens; with neither the peer is lost already."""
         self.end: tuple[int, int] | None = None
         """The parent's last word: (messages, points or batches) that it collected."""
         self.taken: int | None = None
         """The child's last word: points or batches that it emitted, all of them."""
         self.fault: type[EdgeAborted] | None = None
         """Why the edge is aborted, once it is."""
-        self._path = path
         self._connection = connection
         self._listener = listener
         self._unsent: list[bytes] = []
@@ -132,7 +131,6 @@ class Lifeline:
         connection.setblocking(False)
         self._epoll.register(connection, select.EPOLLIN)
         self._drop_listener()
-        remove(self._path)
         self._connection = connection
         for record in self._unsent:
             self._send(record)
@@ -178,11 +176,12 @@ def join(path: str) -> Lifeline | None:
     except ConnectionRefusedError:
         connection.close()
         remove(path)
-        return Lifeline(path, None, None)
+        return Lifeline(None, None)
     except BaseException:
         connection.close()
         raise
-    return Lifeline(path, connection, None)
+    remove(path)
+    return Lifeline(connection, None)
 
 
 def listen(path: str, role: Role) -> Lifeline | None:
@@ -202,7 +201,7 @@ def listen(path: str, role: Role) -> Lifeline | None:
         raise
     finally:
         remove(draft)
-    return Lifeline(path, None, listener)
+    return Lifeline(None, listener)
 
 
 def remove(path: str) -> None:

@@ -16,6 +16,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from transports.errors import RunDirectoryError
+
 SUN_PATH = 107
 """Bytes of a Unix socket's path on Linux, without the closing zero."""
 
@@ -23,10 +25,6 @@ SUFFIX = 4
 """Bytes that an edge appends to its path for the names of its own."""
 
 _NAME = 22
-
-
-class RunDirectoryError(Exception):
-    """No directory could be made private and short enough; the text says which were tried and why each failed."""
 
 
 class RunDirectory:

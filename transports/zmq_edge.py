@@ -371,7 +371,7 @@ def _meet(
                 return socket, lifeline, (mine,)
             socket.unbind(f"ipc://{mine}")
             lifelines.remove(mine)
-            lifeline = lifelines.join(path) or Lifeline(path, None, None)
+            lifeline = lifelines.join(path) or Lifeline(None, None)
         if lifeline.met:
             # The peer bound before it listened, so this connects at the first attempt.
             socket.connect(f"ipc://{theirs}")
