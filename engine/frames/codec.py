@@ -267,7 +267,7 @@ def encode(frame: Frame) -> list[bytes]:
     """The parts of the message."""
     headers, parts = [], [b""]
     if frame.order is not None:
-        parts.append(_vector(frame.order))
+        parts.append(vector(frame.order))
     for section in frame.sections:
         header, part = _encode_section(section)
         headers.append(header)
@@ -290,7 +290,8 @@ def encode(frame: Frame) -> list[bytes]:
     return parts
 
 
-def _vector(values: NDArray[Any]) -> bytes:
+def vector(values: NDArray[Any]) -> bytes:
+    """The order vector as a part."""
     data = np.ascontiguousarray(values)
     return b"\xc6" + (data.nbytes + 3).to_bytes(4, "big") + b"\0\0\0" + data.tobytes()
 

@@ -1,0 +1,98 @@
+"""A front end's way into the global stream: frames out over PUSH, acknowledgements back as notices.
+
+Every frame gets a number. A write waits for the acknowledgement of each of its frames; it fails when one is refused.
+Bound: the socket's high-water mark of frames, then writers wait in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import zmq
+
+from engine import rpc
+from engine.frames import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.frames.model import Frame
+
+_HWM = 8
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Write:
+    """What a write still waits for."""
+
+    __slots__ = ("future", "left")
+
+    def __init__(self, left: int, future: asyncio.Future[None]) -> None:
+        self.left = left
+        self.future = future
+
+
+class Ingest:
+    """Sends frames and knows which are acknowledged."""
+
+    def __init__(self, context: zmq.Context[Any], address: str, identity: bytes) -> None:
+        self._socket: zmq.Socket[bytes] = context.socket(zmq.PUSH)
+        self._socket.setsockopt(zmq.SNDHWM, _HWM)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(address)
+        self._identity = identity
+        self._number = 0
+        self._writes: dict[int, _Write] = {}
+        self._loop = asyncio.get_running_loop()
+        self._fd = int(self._socket.getsockopt(zmq.FD))
+        self._room = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._loop.add_reader(self._fd, self._room.set)
+
+    async def write(self, frames: Sequence[Frame], timeout: float) -> None:  # noqa: ASYNC109
+        """Send the frames and wait for their acknowledgement. Raises RpcError (503) when refused or not answered in time."""
+        write = _Write(len(frames), self._loop.create_future())
+        numbers: list[int] = []
+        try:
+            async with asyncio.timeout(timeout):
+                async with self._turn:
+                    for frame in frames:
+                        self._number += 1
+                        numbers.append(self._number)
+                        self._writes[self._number] = write
+                        await self._send([_encode((self._identity, self._number)), *codec.encode(frame)])
+                await write.future
+        except TimeoutError:
+            raise rpc.PeerUnavailableError("the server is overloaded, the points may have been taken") from None
+        finally:
+            for number in numbers:
+                self._writes.pop(number, None)
+
+    async def _send(self, message: list[bytes]) -> None:
+        while True:
+            try:
+                self._socket.send_multipart(message, zmq.DONTWAIT)
+            except zmq.Again:
+                self._room.clear()
+                if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT:
+                    await self._room.wait()
+            else:
+                return
+
+    def on_notice(self, operation: str, arguments: Any) -> None:
+        """An acknowledgement or a refusal has come in."""
+        write = self._writes.pop(arguments["number"], None)
+        if write is None or write.future.done():
+            return
+        if operation == "ack":
+            write.left -= 1
+            if write.left == 0:
+                write.future.set_result(None)
+        else:
+            write.future.set_exception(rpc.RpcError(503, arguments["message"]))
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._fd)
+        self._socket.close(0)

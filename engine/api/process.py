@@ -1,0 +1,72 @@
+"""The front end's process: uvicorn on the listening sockets, `/write` on its own path, everything else the API app."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from engine.settings import Addresses, Settings
+
+WRITE_PATHS = frozenset({"/write", "/kapacitor/v1/write", "/kapacitor/v1preview/write"})
+
+
+def main(settings: Settings, addresses: Addresses, sockets: Sequence[socket.socket]) -> int:
+    """Serve until SIGTERM."""
+    import uvloop  # noqa: PLC0415 - the launcher stays small
+
+    from engine import logs  # noqa: PLC0415 - the launcher stays small
+
+    logs.configure(settings.log_level)
+    return uvloop.run(_serve(settings, addresses, list(sockets)))
+
+
+async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.socket]) -> int:
+    import uvicorn  # noqa: PLC0415 - the launcher stays small
+
+    from engine import logs, rpc  # noqa: PLC0415 - the launcher stays small
+    from engine.api.app import answer_headers, build_app  # noqa: PLC0415 - the launcher stays small
+    from engine.api.ingest import Ingest  # noqa: PLC0415 - the launcher stays small
+    from engine.api.write import Write  # noqa: PLC0415 - the launcher stays small
+    from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
+
+    log = logs.get_logger(process="frontend")
+    context = new_context(max_sockets=64)
+    identity = f"frontend-{os.getpid()}".encode()
+    ingest = Ingest(context, f"ipc://{addresses.ingest}", identity)
+    supervisor = rpc.AsyncClient(context, f"ipc://{addresses.control}", identity, ingest.on_notice)
+    store = rpc.AsyncClient(context, f"ipc://{addresses.store}", identity)
+    await asyncio.gather(supervisor.call("ping"), store.call("ping"))
+    write = Write(ingest, settings, answer_headers)
+    write.log = log
+    app = build_app(store, supervisor, settings)
+
+    async def dispatch(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in WRITE_PATHS:
+            await write(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    config = uvicorn.Config(
+        dispatch,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=300,
+        timeout_graceful_shutdown=3,
+    )
+    server = uvicorn.Server(config)
+    log.info("listening", addresses=[f"{h}:{p}" for h, p, *_ in (s.getsockname() for s in sockets)])
+    await server.serve(sockets=sockets)
+    ingest.close()
+    supervisor.close()
+    store.close()
+    context.term()
+    return 0

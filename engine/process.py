@@ -1,0 +1,104 @@
+"""What every process of the server does first: tie its life to its parent's, say what it is, listen to signals.
+
+No process outlives its parent: the kernel kills it when the parent dies (PDEATHSIG, set from the main thread), and a
+parent that died before that was set is noticed by asking for it afterwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import setproctitle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+EXIT_USAGE = 2
+"""Exit status for what the user must mend: a port in use, an unreadable file."""
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def die_with(parent: int) -> None:
+    """Be killed when process `parent`, which must be the parent, dies."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def become_subreaper() -> None:
+    """Inherit the orphans among this process's descendants, so that it can wait for them."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_title(title: str) -> None:
+    """What `ps` shows, after `tickworks: `."""
+    setproctitle.setproctitle(f"tickworks: {title}")
+
+
+def ignore_terminal() -> None:
+    """Leave SIGINT to the launcher, which passes on what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def default_signals() -> None:
+    """Undo what a parent's Python installed."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def close_inherited(keep: Iterable[int]) -> None:
+    """Close every descriptor but the standard ones and `keep`."""
+    kept = {0, 1, 2, *keep}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a list of numbers, not of paths
+        descriptor = int(name)
+        if descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue
+
+
+def fork_into(title: str, body: Callable[[], int], keep: Iterable[int] = ()) -> int:
+    """Fork a child that runs `body` and exits with its result; the child's pid."""
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    _run_child(parent, title, body, keep)
+
+
+def _run_child(parent: int, title: str, body: Callable[[], int], keep: Iterable[int]) -> NoReturn:
+    status = 1
+    try:
+        default_signals()
+        ignore_terminal()
+        die_with(parent)
+        close_inherited(keep)
+        set_title(title)
+        status = body()
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the last stop of a forked child: report, never run the parent's code
+        import traceback  # noqa: PLC0415 - only here
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

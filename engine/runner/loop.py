@@ -1,0 +1,235 @@
+"""The plain poll loop of a node process: read when nothing waits to be sent, answer control always.
+
+Whoever reads input has an empty output; whoever waits for room in a child's edge reads no parent. Waiting for output
+points only down the DAG, so no cycle of waiting can form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import zmq
+
+from engine import clock, status
+from engine.frames.codec import WireError
+from engine.frames.model import Frame
+from engine.operator import TaskError
+from engine.runner.edges import take
+from engine.runner.project import project
+from transports.errors import EdgeAborted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.runner.chain import Chain
+    from engine.runner.control import Control
+    from engine.runner.diagnostics import Diagnostics
+    from engine.runner.output import Output
+    from engine.runner.spec import ProcessSpec
+    from transports.edge import Collector, Emitter
+
+PROGRESS_MS = 250
+"""How long a position may stay unsaid to the children when nothing else is sent."""
+
+
+class Positions:
+    """How far a process has come: the lowest position over its parents, and what its children know of it."""
+
+    def __init__(self, parents: int) -> None:
+        self._seen = [0] * parents
+        self.told = 0
+
+    def saw(self, parent: int, position: int) -> None:
+        if position:
+            self._seen[parent] = position
+
+    def end(self, parent: int) -> None:
+        self._seen[parent] = 1 << 62
+
+    @property
+    def contained(self) -> int:
+        lowest = min(self._seen, default=0)
+        return lowest if lowest < 1 << 62 else 0
+
+
+class Loop:
+    """One run of a process: from its first frame to its end. `run` gives the exit status."""
+
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        chain: Chain,
+        parents: Sequence[Emitter],
+        children: Sequence[Collector],
+        output: Output,
+        control: Control,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._spec = spec
+        self._chain = chain
+        self._parents = list(parents)
+        self._children = list(children)
+        self._open = set(range(len(parents)))
+        self._output = output
+        self._control = control
+        self._diagnostics = diagnostics
+        self._keep = [None if n.keep is None else frozenset(n.keep) for n in spec.nodes][-1]
+        self._positions = Positions(len(parents))
+        self._words = [c.page.words for c in chain.counted]
+        self._reading = self._poller()
+
+    def _poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        poller.register(self._control.socket, zmq.POLLIN)
+        for i in self._open:
+            for s in self._parents[i].sockets:
+                poller.register(s, zmq.POLLIN)
+        for c in self._children:
+            for s in c.sockets:
+                poller.register(s, zmq.POLLIN)
+        return poller
+
+    def run(self) -> int:
+        for words in self._words:
+            words[status.STATE] = status.RUNNING
+        self._control.ready()
+        try:
+            while self._open:
+                self._turn()
+            self._send(self._chain.finish())
+            self._diagnostics.write()
+            self._flush()
+            self._drain()
+        except TaskError as error:
+            return self._fail(self._chain.counted[self._chain.failing].name, str(error))
+        except WireError as error:
+            return self._fail(self._chain.counted[0].name, f"bad frame: {error}")
+        except EdgeAborted:
+            self._abort()
+            self._control.ended()
+            return 0
+        self._control.ended()
+        for words in self._words:
+            words[status.STATE] = status.ENDED
+        return 0
+
+    def _turn(self) -> None:
+        """Wait for input, take what is there, and send what follows from it."""
+        words = self._words[0]
+        words[status.TICK] += 1
+        behind = self._positions.contained > self._positions.told and bool(self._children)
+        words[status.WAITING] = 0
+        events = self._reading.poll(PROGRESS_MS if behind else None)
+        words[status.WAITING] = 1
+        self._control.answer()
+        if not events:
+            self._progress()
+            return
+        for i in sorted(self._open):
+            frames, ended = take(self._parents[i], self._spec.max_rows)
+            for frame in frames:
+                words[status.TICK] += 1
+                if frame.position:
+                    words[status.LAST_IN_WORK] = frame.position
+                out = self._chain.collect(frame, i)
+                self._positions.saw(i, frame.position)
+                self._diagnostics.write()
+                self._send(out)
+                if self._output.pending:
+                    self._flush()
+                words[status.DEALT] = self._positions.contained
+            if ended:
+                self._open.discard(i)
+                self._positions.end(i)
+                self._parents[i].close()
+                self._reading = self._poller()
+
+    def _send(self, frames: Sequence[Frame]) -> None:
+        if not frames or not self._children:
+            return
+        if self._keep is not None:
+            frames = project(frames, self._keep)
+        contained = self._positions.contained
+        last = frames[-1].with_(position=contained)
+        self._positions.told = contained
+        self._output.put([*(f.with_(position=0) for f in frames[:-1]), last])
+
+    def _progress(self) -> None:
+        """Tell the children how far this node has come although it had nothing to emit."""
+        self._positions.told = self._positions.contained
+        edge = self._spec.children[0][1]
+        self._output.put([Frame(edge, position=self._positions.contained)])
+        self._flush()
+
+    def _flush(self) -> None:
+        """Wait until every child has taken everything; control is answered meanwhile. Raises EdgeAborted."""
+        if self._output.flush():
+            return
+        words = self._words[0]
+        words[status.STATE] = status.BLOCKED
+        while not self._output.flush():
+            poller = zmq.Poller()
+            poller.register(self._control.socket, zmq.POLLIN)
+            for c in self._children:
+                for s in c.sockets:
+                    poller.register(s, zmq.POLLIN)
+            for c in self._output.full():
+                if c.writable_socket is not None:
+                    poller.register(c.writable_socket, zmq.POLLOUT)
+            poller.poll()
+            words[status.TICK] += 1
+            self._control.answer()
+        words[status.STATE] = status.RUNNING
+
+    def _drain(self) -> None:
+        """Tell the children that no more comes, and wait until they have taken everything."""
+        for c in self._children:
+            c.drain()
+        left = [c for c in self._children if not c.drained]
+        while left:
+            poller = zmq.Poller()
+            poller.register(self._control.socket, zmq.POLLIN)
+            for c in left:
+                for s in c.sockets:
+                    poller.register(s, zmq.POLLIN)
+            poller.poll()
+            self._control.answer()
+            left = [c for c in left if not c.drained]
+
+    def _fail(self, node: str, error: str) -> int:
+        """A definite error: the parents are aborted, what was emitted still reaches the children."""
+        self._diagnostics.write()
+        for words in self._words:
+            words[status.STATE] = status.FAILED
+        self._control.failed(node, error)
+        self._abort()
+        self._control.ended()
+        return 0
+
+    def _abort(self) -> None:
+        """End the parents' edges at once; let the children have what is on their edges already."""
+        for i in self._open:
+            self._parents[i].abort()
+        self._output.flush_rest()
+        deadline = clock.monotonic() + 5.0
+        left = []
+        for c in self._children:
+            try:
+                c.drain()
+                left.append(c)
+            except EdgeAborted:
+                continue
+        while left and (wait := deadline - clock.monotonic()) > 0:
+            poller = zmq.Poller()
+            for c in left:
+                for s in c.sockets:
+                    poller.register(s, zmq.POLLIN)
+            poller.poll(int(wait * 1000) + 1)
+            left = [c for c in left if not _gone(c)]
+
+
+def _gone(collector: Collector) -> bool:
+    try:
+        return collector.drained
+    except EdgeAborted:
+        return True

@@ -1,0 +1,61 @@
+"""The body of a node process, after the zygote has forked it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine import clock, logs, status
+from engine.nodes import build
+from engine.operator import Context, TaskError
+from engine.runner.chain import Chain, Counted
+from engine.runner.control import Control
+from engine.runner.diagnostics import Diagnostics
+from engine.runner.edges import open_children, open_parents
+from engine.runner.loop import Loop
+from engine.runner.outside import OutsideLoop
+from engine.runner.output import Output
+from tickscript.plan import decode_node
+from transports.context import new_context
+
+if TYPE_CHECKING:
+    from engine.runner.spec import ProcessSpec
+
+
+def run(spec: ProcessSpec) -> int:
+    """Build the operators, open the edges, run until the input ends. The process's exit status."""
+    log = logs.get_logger(process="node", task=spec.task)
+    zmq_context = new_context(max_sockets=1023)
+    operators = []
+    counted = [Counted(n, status.open_page(spec.status, n.slot)) for n in spec.nodes]
+    failure: tuple[str, str] | None = None
+    for node in spec.nodes:
+        context = Context(spec.task, node.name, clock.now, spec.zone, settings=spec.settings)
+        try:
+            operators.append(build(decode_node(node.plan), context))
+        except TaskError as error:
+            failure = (node.name, str(error))
+            break
+    control = Control(zmq_context, spec.control, spec.id, operators)
+    if failure is not None:
+        control.failed(*failure)
+        control.ended()
+        control.close()
+        zmq_context.term()
+        return 0
+    parents = open_parents(zmq_context, spec)
+    children = open_children(zmq_context, spec)
+    output = Output(children, spec.max_rows, spec.max_bytes)
+    diagnostics = Diagnostics(log, [n.name for n in spec.nodes], [o.report for o in operators])
+    if spec.outside:
+        loop: Loop | OutsideLoop = OutsideLoop(
+            spec, operators[0], counted[0], parents, children, output, control, diagnostics
+        )
+    else:
+        loop = Loop(spec, Chain(operators, counted), parents, children, output, control, diagnostics)
+    try:
+        return loop.run()
+    finally:
+        for end in [*parents, *children]:
+            end.close()
+        control.close()
+        zmq_context.term()

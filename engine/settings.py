@@ -1,0 +1,64 @@
+"""What the server's processes need to know, as plain values; configuration files and the environment end up here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`max_body_bytes` counts after gunzip. `bad_lines`: reject-body, report or log."""
+
+    host: str = ""
+    port: int = 9092
+    bad_lines: str = "reject-body"
+    max_body_bytes: int = 256 << 20
+    write_timeout_s: float = 30.0
+    log_enabled: bool = False
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ingest log: bounds in bytes and nanoseconds; `fsync`: always, interval or never."""
+
+    fsync: str = "interval"
+    fsync_interval_ns: int = 1_000_000_000
+    segment_bytes: int = 64 << 20
+    retention_bytes: int = 1 << 30
+    retention_age_ns: int | None = None
+    tail_bytes: int = 64 << 20
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together."""
+
+    max_frame_rows: int = 8192
+    max_frame_bytes: int = 1 << 20
+    drain_timeout_s: float = 10.0
+    start_timeout_s: float = 30.0
+    max_nodes: int = 16384
+    zone: str = "UTC"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything. `endpoints` are the `[[httppost]]` sections by name."""
+
+    data_dir: str
+    hostname: str = "localhost"
+    default_retention_policy: str = ""
+    log_level: str = "info"
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    engine: EngineSettings = EngineSettings()
+    endpoints: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """The server's own sockets, in its run directory; new for every incarnation of the tree."""
+
+    run_dir: str
+    ingest: str
+    control: str
+    store: str
+    status: str

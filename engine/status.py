@@ -1,0 +1,117 @@
+"""Status pages: what a node says of itself in shared memory, readable even when the node is stopped.
+
+The pages lie in one file of the run directory, a page of `PAGE` bytes a node. A node alone writes its page, the
+supervisor reads. Single int64 values are read and written whole; the extra counters behind them are guarded by a
+sequence number that is odd while they change.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = 4096
+_WORDS = 192
+_EXTRA = _WORDS * 8
+_MAX_EDGES = 64
+
+TICK, STATE, ERRORS, CARDINALITY, AVG_EXEC_NS = 0, 1, 2, 3, 4
+FIRST_IN_WORK, LAST_IN_WORK, DEALT, INPUT_ROWS, OUTPUT_ROWS = 5, 6, 7, 8, 9
+WAITING, EXTRA_SEQ, EXTRA_LEN, COLLECTED, EMITTED = 10, 11, 12, 13, 14
+PARENT_EDGES = 16
+CHILD_EDGES = PARENT_EDGES + _MAX_EDGES
+
+STARTING, RUNNING, BLOCKED, ENDED, FAILED = 0, 1, 2, 3, 4
+
+
+class Page:
+    """One node's page, as writer or reader."""
+
+    __slots__ = ("_buffer", "words")
+
+    def __init__(self, memory: mmap.mmap, slot: int) -> None:
+        self._buffer = memoryview(memory)[slot * PAGE : (slot + 1) * PAGE]
+        self.words: memoryview[int] = self._buffer[: _WORDS * 8].cast("q")
+
+    def clear(self) -> None:
+        self._buffer[:] = bytes(PAGE)
+
+    def write_counters(self, counters: dict[str, int]) -> None:
+        """Publish the counters that only some node kinds have."""
+        raw = msgspec.msgpack.encode(counters)
+        if len(raw) > PAGE - _EXTRA:
+            return
+        words = self.words
+        words[EXTRA_SEQ] += 1
+        self._buffer[_EXTRA : _EXTRA + len(raw)] = raw
+        words[EXTRA_LEN] = len(raw)
+        words[EXTRA_SEQ] += 1
+
+    def read_counters(self) -> dict[str, int]:
+        words = self.words
+        for _ in range(100):
+            before = words[EXTRA_SEQ]
+            size = words[EXTRA_LEN]
+            raw = bytes(self._buffer[_EXTRA : _EXTRA + size])
+            if before & 1 == 0 and words[EXTRA_SEQ] == before:
+                return msgspec.msgpack.decode(raw, type=dict[str, int]) if size else {}
+        return {}
+
+    def parent_emitted(self, parents: int) -> list[int]:
+        return np.frombuffer(self._buffer, np.int64, min(parents, _MAX_EDGES), PARENT_EDGES * 8).tolist()
+
+    def child_collected(self, children: int) -> list[int]:
+        return np.frombuffer(self._buffer, np.int64, min(children, _MAX_EDGES), CHILD_EDGES * 8).tolist()
+
+
+class StatusFile:
+    """The file with all pages; `slots` of them. The supervisor gives slots out and takes them back."""
+
+    def __init__(self, path: Path, memory: mmap.mmap, slots: int) -> None:
+        self.path = path
+        self._memory = memory
+        self._free = list(range(slots - 1, -1, -1))
+        self._pages: dict[int, Page] = {}
+
+    @classmethod
+    def create(cls, path: Path, slots: int) -> StatusFile:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, slots * PAGE)
+            return cls(path, mmap.mmap(descriptor, slots * PAGE), slots)
+        finally:
+            os.close(descriptor)
+
+    def take(self) -> int:
+        """A cleared slot. Raises RuntimeError when all are in use."""
+        if not self._free:
+            raise RuntimeError("no status page is free: the server runs as many nodes as it has pages for")
+        slot = self._free.pop()
+        self.page(slot).clear()
+        return slot
+
+    def give_back(self, slot: int) -> None:
+        self._free.append(slot)
+
+    def page(self, slot: int) -> Page:
+        page = self._pages.get(slot)
+        if page is None:
+            page = self._pages[slot] = Page(self._memory, slot)
+        return page
+
+
+def open_page(path: str, slot: int) -> Page:
+    """A node's own page."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        memory = mmap.mmap(descriptor, PAGE, offset=slot * PAGE)
+    finally:
+        os.close(descriptor)
+    return Page(memory, 0)

@@ -1,0 +1,358 @@
+"""The life of tasks: a pure state machine. Events and a clock in, instructions out, no I/O.
+
+    start ─► STARTING ─ all processes ready ─► RUNNING ─ stop ─► DRAINING ─ all gone ─► (forgotten)
+                │                                │  ▲
+                │ a node refuses                 │  └─ back-off over ─ BACKOFF ◄─ a process crashed ─┐
+                ▼                                ├──────────────────────────────────────────────────┘
+              FAILED ◄─ a definite error ────────┘
+
+FAILED keeps the error: enabled, not executing (spec "TaskMaster" §10). A crash restarts the task's processes from its
+resume position; `MAX_EXITS` exits at one position stop it, because the input itself then is the likely cause.
+Processes of an earlier incarnation of a task are waited for by their own identity and never mistaken for later ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from engine.task_master.placement import Layout
+
+MAX_EXITS = 3
+BACKOFF_S = (0.1, 0.5, 2.0, 10.0)
+"""Seconds before the first, second, … restart after a crash; the last one repeats."""
+
+
+class State(Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    BACKOFF = "waiting to restart"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What runs: the plan and the (database, retention policy) pairs, as they were when the task was started."""
+
+    plan: Mapping[str, Any]
+    dbrps: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Process:
+    """A process of one incarnation of a task."""
+
+    id: str
+    task: str
+    nodes: tuple[str, ...]
+    slots: tuple[int, ...]
+    parents: int
+    pid: int = 0
+    ready: bool = False
+    ended: bool = False
+    exited: bool = False
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Task:
+    id: str
+    definition: Definition
+    state: State = State.STARTING
+    error: str = ""
+    layout: Layout | None = None
+    processes: list[Process] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    deadline: float | None = None
+    resume: int | None = None
+    exits: int = 0
+    exits_at: int = -1
+    restarts: int = 0
+
+    @property
+    def executing(self) -> bool:
+        return self.state in (State.STARTING, State.RUNNING, State.DRAINING, State.BACKOFF)
+
+    @property
+    def alive(self) -> bool:
+        return any(not p.exited for p in self.processes)
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Place the task and fork its processes; report them with `placed`."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFork:
+    """Route the stream to the task from `position` on (None: from the head on)."""
+
+    task: str
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrainFork:
+    """Let the fork run up to the head of this moment, then end it."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseFork:
+    """End the fork at once."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The process is gone: its status pages are free."""
+
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer a request: `error` empty for success."""
+
+    request: Any
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepError:
+    """Have the store remember the task's error."""
+
+    task: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Write a log line."""
+
+    level: str
+    message: str
+    task: str
+    fields: tuple[tuple[str, Any], ...] = ()
+
+
+Instruction = Spawn | OpenFork | DrainFork | CloseFork | Kill | Release | Answer | KeepError | Say
+
+
+class Lifecycle:
+    """All tasks. Every method takes an event and returns what is to be done, in order."""
+
+    def __init__(
+        self,
+        *,
+        resume_position: Callable[[Task], int | None],
+        start_timeout_s: float = 30.0,
+        drain_timeout_s: float = 10.0,
+    ) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.processes: dict[str, Process] = {}
+        self._resume_position = resume_position
+        self._start_timeout = start_timeout_s
+        self._drain_timeout = drain_timeout_s
+        self._serial = itertools.count(1)
+
+    def new_process_id(self, task: str, node: str) -> str:
+        return f"{task}/{node}#{next(self._serial)}"
+
+    def start(
+        self, request: Any, task: str, definition: Definition, now: float, resume: int | None = None
+    ) -> list[Instruction]:
+        """Begin to execute a task; answered when all its processes are ready."""
+        old = self.tasks.get(task)
+        if old is not None and old.executing:
+            return [Answer(request, f"task {task} is already executing")]
+        new = Task(task, definition, requests=[] if request is None else [request], resume=resume)
+        new.deadline = now + self._start_timeout
+        self.tasks[task] = new
+        return [Spawn(task)]
+
+    def placed(self, task: str, layout: Layout, processes: Sequence[Process]) -> list[Instruction]:
+        """The processes of a Spawn have been ordered."""
+        t = self.tasks[task]
+        t.layout = layout
+        t.processes = list(processes)
+        for p in processes:
+            self.processes[p.id] = p
+        return []
+
+    def cannot_place(self, task: str, error: str) -> list[Instruction]:
+        """A Spawn failed before anything was forked."""
+        return self._fail(self.tasks[task], error)
+
+    def ready(self, process: str, paths: Sequence[str]) -> list[Instruction]:
+        """A process has opened its edges; `paths` are what it can be asked for."""
+        p = self.processes.get(process)
+        if p is None:
+            return []
+        p.ready = True
+        p.paths = tuple(paths)
+        t = self.tasks.get(p.task)
+        if t is None or p not in t.processes or t.state is not State.STARTING or not all(q.ready for q in t.processes):
+            return []
+        clash = _clash(t.processes)
+        if clash is not None:
+            return self._fail(t, clash)
+        t.state = State.RUNNING
+        t.deadline = None
+        return [OpenFork(t.id, t.resume), *self._answer(t), Say("info", "task started", t.id)]
+
+    def failed(self, process: str, node: str, error: str) -> list[Instruction]:
+        """A definite error of a node."""
+        p = self.processes.get(process)
+        t = self.tasks.get(p.task) if p is not None else None
+        if p is None or t is None or p not in t.processes or t.state is State.FAILED:
+            return []
+        if t.state is State.STARTING and t.restarts == 0:
+            return self._fail(t, error)
+        return self._fail(t, f"{node}: {error}")
+
+    def ended(self, process: str) -> list[Instruction]:
+        """A process has said that it ends by itself: its exit is no crash."""
+        p = self.processes.get(process)
+        if p is not None:
+            p.ended = True
+        return []
+
+    def exited(self, process: str, status: int, now: float) -> list[Instruction]:
+        """A process is gone; a negative `status` is a signal."""
+        p = self.processes.pop(process, None)
+        if p is None:
+            return []
+        p.exited = True
+        t = self.tasks.get(p.task)
+        if t is None or p not in t.processes:
+            return [Release(p)]
+        out: list[Instruction] = []
+        crashed = not p.ended or status != 0
+        if crashed and t.state in (State.STARTING, State.RUNNING):
+            out += self._crashed(t, p, status, now)
+        if not t.alive:
+            out += self._all_gone(t, now)
+        elif t.state is State.BACKOFF and crashed:
+            out += [Kill(q.id) for q in t.processes if not q.exited]
+        out.append(Release(p))
+        return out
+
+    def _crashed(self, t: Task, p: Process, status: int, now: float) -> list[Instruction]:
+        how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        at = self._resume_position(t)
+        t.exits = t.exits + 1 if at == t.exits_at else 1
+        t.exits_at = -1 if at is None else at
+        say = Say("error", "node process died", t.id, (("node", p.nodes[-1]), ("how", how), ("exits", t.exits)))
+        if t.exits >= MAX_EXITS:
+            error = f"{p.nodes[-1]}: process {how}, {t.exits} times at the same input"
+            return [say, *self._fail(t, error)]
+        t.state = State.BACKOFF
+        t.resume = at
+        t.deadline = now + BACKOFF_S[min(t.restarts, len(BACKOFF_S) - 1)]
+        t.restarts += 1
+        return [say, CloseFork(t.id)]
+
+    def _all_gone(self, t: Task, now: float) -> list[Instruction]:
+        if t.state is State.DRAINING:
+            del self.tasks[t.id]
+            return [CloseFork(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
+        if t.state is State.BACKOFF and t.requests and t.deadline is None:
+            del self.tasks[t.id]
+            return self._answer(t)
+        if t.state is State.RUNNING:
+            # All nodes ended by themselves although nobody stopped the task: it stays registered, as in the reference.
+            return [CloseFork(t.id)]
+        return []
+
+    def stop(self, request: Any, task: str, now: float) -> list[Instruction]:
+        """Drain a task; answered when nothing of it is left. An unknown task is stopped already."""
+        t = self.tasks.get(task)
+        if t is None:
+            return [Answer(request)]
+        if t.state is State.DRAINING:
+            t.requests.append(request)
+            return []
+        if not t.alive or t.state in (State.FAILED, State.BACKOFF):
+            del self.tasks[task]
+            rest = [Kill(p.id) for p in t.processes if not p.exited]
+            refused = self._answer(t, "task was stopped")
+            return [CloseFork(task), *rest, *refused, Answer(request)]
+        starting = t.state is State.STARTING
+        out = self._answer(t, "task was stopped")
+        t.state = State.DRAINING
+        t.requests = [request]
+        t.deadline = now + self._drain_timeout
+        if starting:
+            return [*out, *[Kill(p.id) for p in t.processes if not p.exited]]
+        return [*out, DrainFork(task)]
+
+    def tick(self, now: float) -> list[Instruction]:
+        """Deadlines that have passed."""
+        out: list[Instruction] = []
+        for t in list(self.tasks.values()):
+            if t.deadline is None or now < t.deadline:
+                continue
+            t.deadline = None
+            if t.state is State.STARTING:
+                late = ", ".join(p.nodes[-1] for p in t.processes if not p.ready)
+                out += self._fail(t, f"not ready within {self._start_timeout:g}s: {late}")
+            elif t.state is State.DRAINING:
+                left = [p for p in t.processes if not p.exited]
+                names = tuple(p.nodes[-1] for p in left)
+                out.append(Say("warning", "drain timeout, task aborted", t.id, (("nodes", names),)))
+                out += [CloseFork(t.id), *[Kill(p.id) for p in left]]
+            elif t.state is State.BACKOFF:
+                if t.alive:
+                    t.deadline = now + BACKOFF_S[0]
+                    continue
+                t.state = State.STARTING
+                t.deadline = now + self._start_timeout
+                out.append(Spawn(t.id))
+        return out
+
+    def next_deadline(self) -> float | None:
+        return min((t.deadline for t in self.tasks.values() if t.deadline is not None), default=None)
+
+    def _fail(self, t: Task, error: str) -> list[Instruction]:
+        starting = t.state is State.STARTING
+        t.state = State.FAILED
+        t.error = error
+        t.deadline = None
+        answers = self._answer(t, error)
+        rest = [Kill(p.id) for p in t.processes if not p.exited] if starting else []
+        message = "failed to start task" if starting else "task finished with error"
+        say = Say("error", message, t.id, (("error", error),))
+        return [CloseFork(t.id), *rest, KeepError(t.id, error), *answers, say]
+
+    @staticmethod
+    def _answer(t: Task, error: str = "") -> list[Instruction]:
+        out: list[Instruction] = [Answer(r, error) for r in t.requests]
+        t.requests = []
+        return out
+
+
+def _clash(processes: Sequence[Process]) -> str | None:
+    """Two httpOut nodes of one path: the second one fails, as in the reference (spec "Pipeline nodes" §17.1)."""
+    seen: set[str] = set()
+    for p in processes:
+        for path in p.paths:
+            if path in seen:
+                return f"{p.nodes[-1]}: http: multiple registrations for /kapacitor/v1/tasks/{p.task}/{path}"
+            seen.add(path)
+    return None

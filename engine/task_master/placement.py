@@ -1,0 +1,103 @@
+"""Placement: which nodes of a task share a process, and which edges join the processes. Pure.
+
+Today's policy: a process per node; `stream` with one child runs in that child's process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tickscript.plan import decode_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out"})
+
+
+@dataclass(slots=True)
+class PlacedProcess:
+    """Nodes (by name, a chain) and the paths of their edges with kinds, in slot order."""
+
+    nodes: list[str]
+    parents: list[tuple[str, str]] = field(default_factory=list)
+    children: list[tuple[str, str]] = field(default_factory=list)
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A task's processes in walk order. `roots`: the edges that the fork feeds. `keep`: names that later nodes need."""
+
+    processes: list[PlacedProcess]
+    roots: list[tuple[str, str]]
+    keep: Mapping[str, list[str] | None]
+    measurements: frozenset[str]
+
+
+def place(plan: Mapping[str, Any], new_path: Callable[[], str]) -> Layout:
+    """Lay out the task of a plan (tickscript.plan)."""
+    nodes: Sequence[Mapping[str, Any]] = plan["nodes"]
+    by_name = {n["name"]: n for n in nodes}
+    chains = _chains(nodes)
+    process_of = {name: p for p in chains for name in p.nodes}
+    roots: list[tuple[str, str]] = []
+    links: dict[tuple[str, str], list[str]] = {}
+    for n in nodes:
+        for child in n["children"]:
+            if process_of[n["name"]] is not process_of[child]:
+                path = new_path()
+                links.setdefault((n["name"], child), []).append(path)
+                process_of[n["name"]].children.append((path, n["provides"]))
+    for p in chains:
+        first = by_name[p.nodes[0]]
+        for parent in first["parents"]:
+            path = links[parent, first["name"]].pop(0)
+            p.parents.append((path, by_name[parent]["provides"]))
+        if first["kind"] == "stream":
+            path = new_path()
+            p.parents.append((path, "stream"))
+            roots.append((path, "stream"))
+        p.outside = first["kind"] in OUTSIDE_KINDS
+    return Layout(chains, roots, _keeps(nodes), _measurements(nodes))
+
+
+def _chains(nodes: Sequence[Mapping[str, Any]]) -> list[PlacedProcess]:
+    chains: list[PlacedProcess] = []
+    joined: set[str] = set()
+    kinds = {n["name"]: n["kind"] for n in nodes}
+    for n in nodes:
+        name = n["name"]
+        if name in joined:
+            continue
+        members = [name]
+        only = n["children"][0] if len(n["children"]) == 1 else None
+        if n["kind"] == "stream" and only is not None and kinds[only] not in OUTSIDE_KINDS:
+            members.append(only)
+            joined.add(only)
+        chains.append(PlacedProcess(members))
+    return chains
+
+
+def _keeps(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str] | None]:
+    """For every `from`: the names that the nodes behind it can refer to (None: all). Other nodes pass on what they get."""
+    declared = {n["name"]: decode_node(n) for n in nodes}
+    wanted: dict[str, frozenset[str] | None] = {}
+    keep: dict[str, list[str] | None] = {}
+    for n in reversed(nodes):
+        needs: set[str] | None = set()
+        for child in n["children"]:
+            child_needs = declared[child].needs(wanted[child])
+            needs = None if needs is None or child_needs is None else needs | child_needs
+        wanted[n["name"]] = None if needs is None else frozenset(needs)
+        if n["kind"] == "from" and needs is not None and n["children"]:
+            keep[n["name"]] = sorted(needs)
+        else:
+            keep[n["name"]] = None
+    return keep
+
+
+def _measurements(nodes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(decode_node(n).measurement for n in nodes if n["kind"] == "from")
