@@ -20,7 +20,8 @@ from engine import clock, logs
 from engine.process import EXIT_USAGE, become_subreaper, fork_into, set_title
 from engine.settings import Addresses, Settings
 from transports.context import raise_file_limit
-from transports.paths import RunDirectoryError, open_run_directory
+from transports.errors import RunDirectoryError
+from transports.paths import open_run_directory
 
 if TYPE_CHECKING:
     from transports.paths import RunDirectory

@@ -78,9 +78,9 @@ def fork_into(title: str, body: Callable[[], int], keep: Iterable[int] = ()) -> 
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        return pid
-    _run_child(parent, title, body, keep)
+    if pid == 0:
+        _run_child(parent, title, body, keep)
+    return pid
 
 
 def _run_child(parent: int, title: str, body: Callable[[], int], keep: Iterable[int]) -> NoReturn:

@@ -12,7 +12,6 @@ import os
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,10 +64,10 @@ class Page:
         return {}
 
     def parent_emitted(self, parents: int) -> list[int]:
-        return np.frombuffer(self._buffer, np.int64, min(parents, _MAX_EDGES), PARENT_EDGES * 8).tolist()
+        return list(self.words[PARENT_EDGES : PARENT_EDGES + min(parents, _MAX_EDGES)])
 
     def child_collected(self, children: int) -> list[int]:
-        return np.frombuffer(self._buffer, np.int64, min(children, _MAX_EDGES), CHILD_EDGES * 8).tolist()
+        return list(self.words[CHILD_EDGES : CHILD_EDGES + min(children, _MAX_EDGES)])
 
 
 class StatusFile:

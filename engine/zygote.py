@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import errno
 import gc
+import importlib
 import os
 import select
 import signal
-import socket
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine import logs
 from engine.process import fork_into
 from engine.runner import spec as specs
+
+if TYPE_CHECKING:
+    import socket
 
 PACKET = 1 << 22
 """The largest order: a task whose node needs more text than this is refused."""
@@ -129,8 +132,7 @@ def _node(spec: specs.ProcessSpec) -> int:
 
 def main(channel: socket.socket, level: str) -> int:
     """The body of the zygote process: load everything that nodes need, then fork on request."""
-    import engine.runner.main  # noqa: PLC0415 - the import is the work
-
+    importlib.import_module("engine.runner.main")
     logs.configure(level)
     gc.collect()
     gc.freeze()

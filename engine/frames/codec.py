@@ -19,7 +19,9 @@ from engine.frames.model import (
     ABSENT_CODE,
     BATCH,
     DTYPES,
+    LAST,
     STREAM,
+    WHOLE,
     Batches,
     Event,
     EventKind,
@@ -78,6 +80,7 @@ class SectionHeader(msgspec.Struct, array_like=True, frozen=True):
     tags: list[Column]
     fields: list[Column]
     buffers: list[int]
+    chunk: int = 0
 
 
 class EventHeader(msgspec.Struct, array_like=True, frozen=True):
@@ -259,6 +262,7 @@ def _encode_section(section: Section) -> tuple[SectionHeader, bytes]:
         tags,
         fields,
         w.buffers,
+        0 if section.batches is None else section.batches.chunk,
     )
     return header, w.part()
 
@@ -422,7 +426,9 @@ def _decode_section(h: SectionHeader, part: Any, *, batch: bool) -> Section:
         offsets = r.get(h.batch_offsets, _INT32, count + 1, "batch offsets")
         if not _offsets_fit(offsets, rows) or offsets[0] != 0 or offsets[-1] != rows:
             raise WireError("batch offsets out of order or range")
-        batches = Batches(offsets, r.get(h.batch_time, _INT64, count, "batch times"))
+        if h.chunk and (count != 1 or not WHOLE < h.chunk <= LAST):
+            raise WireError("a chunk is not one piece of one batch")
+        batches = Batches(offsets, r.get(h.batch_time, _INT64, count, "batch times"), h.chunk)
     groups = nil_groups()
     if h.dims or h.by_name:
         if len(h.values) != 2 * len(h.dims):
@@ -495,6 +501,8 @@ def decode_sections(header: Header, parts: Sequence[Any]) -> Frame:
             raise WireError("order does not name each section's rows once")
     elif len(sections) > 1:
         raise WireError("several sections and no order")
+    if len(sections) > 1 and any(h.chunk for h in header.sections):
+        raise WireError("a chunk beside other sections")
     edge = BATCH if header.batch else STREAM
     events = _decode_events(header, sum(s.count for s in sections)) if header.events else ()
     frame = Frame(edge, header.db, header.rp, sections, order, events, header.position, header.parent)

@@ -29,6 +29,10 @@ ABSENT, PRESENT, NULL = 0, 1, 2
 """Validity of a field in a row: not there, there, explicitly null (join with fill null)."""
 
 
+WHOLE, BEGIN, MIDDLE, LAST = 0, 1, 2, 3
+"""What of its batches a batch section holds."""
+
+
 class Kind(IntEnum):
     """Type of a field column and the dtype of its data."""
 
@@ -121,11 +125,13 @@ class Groups:
 class Batches:
     """Whole batches back to back: rows `offsets[k]:offsets[k+1]` (int32[b+1]) are batch k, with time `time[k]` (int64[b]).
 
-    A batch's tags are its group's dimensions and values.
+    A batch's tags are its group's dimensions and values. `chunk` is WHOLE, or says which piece of one batch too large
+    for a frame this is: such a section holds that one piece, alone in its frame (engine.frames.chunks).
     """
 
     offsets: NDArray[np.int32]
     time: NDArray[np.int64]
+    chunk: int = 0
 
     def __len__(self) -> int:
         return len(self.time)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import clock, status
-from engine.frames.model import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.frames.model import Frame
     from engine.operator import Operator, Outside, Report
     from engine.runner.spec import NodeSpec
     from engine.status import Page

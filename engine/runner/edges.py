@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.frames.chunks import Assembler
 from engine.frames.codec import decode
 from engine.frames.reshape import concat_frames
 from transports.errors import EdgeClosed
@@ -26,26 +27,36 @@ def open_children(context: Context, spec: ProcessSpec) -> list[Collector]:
     return [ipc_collector(context, path, kind) for path, kind in spec.children]  # type: ignore[arg-type]
 
 
-def take(emitter: Emitter, most: int) -> tuple[list[Frame], bool]:
-    """The frames that wait on an edge, up to about `most` rows, small neighbours merged; and whether the edge has ended.
+class Input:
+    """The receiving side of one parent's edge."""
 
-    Raises EdgeAborted, WireError.
-    """
-    frames: list[Frame] = []
-    rows, ended = 0, False
-    while rows < most:
-        try:
-            parts = emitter.emit()
-        except EdgeClosed:
-            ended = True
-            break
-        if parts is None:
-            break
-        frame = decode(parts)
-        emitter.counted(frame.count)
-        rows += max(frame.rows, 1)
-        frames.append(frame)
-    return merge(frames), ended
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+        self._assembler = Assembler()
+
+    def take(self, most: int) -> tuple[list[Frame], bool]:
+        """The frames that wait on the edge, up to about `most` rows, small neighbours merged; and whether it has ended.
+
+        Raises EdgeAborted, WireError.
+        """
+        frames: list[Frame] = []
+        rows, ended = 0, False
+        emitter = self.emitter
+        while rows < most:
+            try:
+                parts = emitter.emit()
+            except EdgeClosed:
+                ended = True
+                break
+            if parts is None:
+                break
+            frame = self._assembler.take(decode(parts))
+            if frame is None:
+                continue
+            emitter.counted(frame.count)
+            rows += max(frame.rows, 1)
+            frames.append(frame)
+        return merge(frames), ended
 
 
 def merge(frames: list[Frame]) -> list[Frame]:

@@ -14,7 +14,7 @@ from engine import clock, status
 from engine.frames.codec import WireError
 from engine.frames.model import Frame
 from engine.operator import TaskError
-from engine.runner.edges import take
+from engine.runner.edges import Input
 from engine.runner.project import project
 from transports.errors import EdgeAborted
 
@@ -68,6 +68,7 @@ class Loop:
         self._spec = spec
         self._chain = chain
         self._parents = list(parents)
+        self._inputs = [Input(p) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
@@ -126,7 +127,7 @@ class Loop:
             self._progress()
             return
         for i in sorted(self._open):
-            frames, ended = take(self._parents[i], self._spec.max_rows)
+            frames, ended = self._inputs[i].take(self._spec.max_rows)
             for frame in frames:
                 words[status.TICK] += 1
                 if frame.position:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tickscript.plan import decode_node
+
 from engine import clock, logs, status
 from engine.nodes import build
 from engine.operator import Context, TaskError
@@ -12,9 +14,8 @@ from engine.runner.control import Control
 from engine.runner.diagnostics import Diagnostics
 from engine.runner.edges import open_children, open_parents
 from engine.runner.loop import Loop
-from engine.runner.outside import OutsideLoop
 from engine.runner.output import Output
-from tickscript.plan import decode_node
+from engine.runner.outside import OutsideLoop
 from transports.context import new_context
 
 if TYPE_CHECKING:

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.frames.chunks import chunk, is_whole
 from engine.frames.codec import encode
-from engine.frames.model import Frame
 from engine.frames.reshape import cut, slice_frame
 from transports.errors import EdgeAborted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.frames.model import Frame
     from transports.edge import Collector
+
+
+CHUNK_ROWS = 65536
+"""A batch with more rows than this travels in pieces."""
 
 
 def row_cuts(frame: Frame, most: int) -> list[Frame]:
@@ -48,6 +53,10 @@ def row_cuts(frame: Frame, most: int) -> list[Frame]:
 def messages(frame: Frame, max_rows: int, max_bytes: int) -> Iterator[tuple[list[bytes], int]]:
     """The frame as encoded messages within both bounds, each with its count; a single row may exceed the bytes."""
     for piece in row_cuts(frame, max_rows):
+        if piece.count == 1 and piece.rows > max(max_rows, CHUNK_ROWS):
+            for part in chunk(piece, max(max_rows, CHUNK_ROWS)):
+                yield encode(part), int(is_whole(part))
+            continue
         parts = encode(piece)
         size = sum(map(len, parts))
         count = piece.count

@@ -12,11 +12,11 @@ import zmq
 
 from engine import clock, status
 from engine.frames.codec import WireError
+from engine.frames.model import Frame
 from engine.operator import TaskError
-from engine.runner.edges import take
+from engine.runner.edges import Input
 from engine.runner.loop import PROGRESS_MS, Positions
 from engine.runner.output import row_cuts
-from engine.frames.model import Frame
 from transports.errors import EdgeAborted
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class OutsideLoop:
         self._operator = operator
         self._counted = counted
         self._parents = list(parents)
+        self._inputs = [Input(p) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
@@ -130,7 +131,7 @@ class OutsideLoop:
         words[status.TICK] += 1
         idle = True
         for i in sorted(self._open):
-            frames, ended = take(self._parents[i], self._spec.max_rows)
+            frames, ended = self._inputs[i].take(self._spec.max_rows)
             for frame in frames:
                 idle = False
                 await self._handle(frame, i)

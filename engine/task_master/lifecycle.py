@@ -247,7 +247,7 @@ class Lifecycle:
         if crashed and t.state in (State.STARTING, State.RUNNING):
             out += self._crashed(t, p, status, now)
         if not t.alive:
-            out += self._all_gone(t, now)
+            out += self._all_gone(t)
         elif t.state is State.BACKOFF and crashed:
             out += [Kill(q.id) for q in t.processes if not q.exited]
         out.append(Release(p))
@@ -268,7 +268,7 @@ class Lifecycle:
         t.restarts += 1
         return [say, CloseFork(t.id)]
 
-    def _all_gone(self, t: Task, now: float) -> list[Instruction]:
+    def _all_gone(self, t: Task) -> list[Instruction]:
         if t.state is State.DRAINING:
             del self.tasks[t.id]
             return [CloseFork(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
