@@ -150,10 +150,10 @@ class Expression:
 
     def __init__(self, expression: ast.Expr, environment: Environment = DEFAULT) -> None:
         compiler = _Compiler(environment)
-        self._shape: list[Any] = []
+        self.shape: list[Any] = []
         self.source = expression
         inner = expression.expression if isinstance(expression, ast.Lambda) else expression
-        self.node: Node = compiler.compile(inner, self._shape)
+        self.node: Node = compiler.compile(inner, self.shape)
         self.references: tuple[str, ...] = tuple(compiler.names)
         self.calls: frozenset[str] = frozenset(compiler.called)
         self.stateful: bool = not STATEFUL.isdisjoint(compiler.called)
@@ -162,7 +162,7 @@ class Expression:
 
     def new_state(self, beside: State | None = None) -> State:
         """The state of a group before its first row. Groups share the states of embedded lambdas: those of `beside`."""
-        embedded = self._embedded(self._shape) if beside is None else beside.embedded
+        embedded = self._embedded(self.shape) if beside is None else beside.embedded
         return State(seed=self._seed(), embedded=embedded)
 
     def _seed(self) -> int:
