@@ -13,19 +13,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tickscript import ast
 from tickscript.durations import format_duration
+from tickscript.formatter_layout import lay
 from tickscript.parser import PRECEDENCE, parse
-from tickscript.scanner import Token, join_comments, scan
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tickscript.scanner import Token, scan
 
 _STEP: Final = 4
 _CHAIN_STEPS: Final = {"|": 4, "@": 4, ".": 8}
-_REGEX_FOLLOWS: Final = frozenset({"=~", "!~"})
 _KEYWORD_OPERATORS: Final = frozenset({"AND", "OR"})
 
 
@@ -102,14 +99,19 @@ def _last_operand(node: ast.Node) -> ast.Node:
                 return node
 
 
-def _runs_into(previous: ast.Node, statement: ast.Node) -> bool:
-    """Whether a statement that lost its parentheses would be read as the continuation of the one before it."""
+def _runs_into(previous: ast.Node, text: str, statement: ast.Node) -> bool:
+    """Whether a statement that lost its parentheses would continue the one before it, whose text is given."""
     first, last = _first_operand(statement), _last_operand(previous)
     if first.comment is not None:
         return False
     if isinstance(first, ast.Unary):
         return first.op == "-" and not isinstance(last, ast.Chain | ast.List | ast.TypeDeclaration | ast.Dbrp)
-    return isinstance(first, ast.Regex | ast.Star) and not isinstance(last, ast.List | ast.Regex | ast.Star)
+    return isinstance(first, ast.Regex | ast.Star) and not text.endswith(("/", "*", "]"))
+
+
+def _closes_scan(node: ast.Node) -> bool:
+    """Whether the text of an operand ends with a token behind which the scanner expects an operand."""
+    return isinstance(_last_operand(node), ast.Regex | ast.Star)
 
 
 def _binary_behind(operator: str | None) -> bool:
@@ -117,43 +119,26 @@ def _binary_behind(operator: str | None) -> bool:
     return operator is not None and operator not in _KEYWORD_OPERATORS and operator != "-"
 
 
-def _hoist(node: ast.Expr) -> tuple[ast.Expr, tuple[str, ...] | None]:
-    """A node without the comments at its beginning, and those.
-
-    Behind `=`, `=~` and `!~` the scanner would take a comment for a regex, so they are written further ahead.
-    """
-    comments: tuple[str, ...] | None = None
-    links: list[ast.Binary] = []
-    while isinstance(node, ast.Binary):
-        comments = join_comments(comments, node.comment)
-        if node.parens:
-            break
-        links.append(node)
-        node = node.left
-    else:
-        comments = join_comments(comments, node.comment)
-    if comments is None:
-        return links[0] if links else node, None
-    node = replace(node, comment=None)
-    for link in reversed(links):
-        node = replace(link, left=node, comment=None)
-    return node, comments
-
-
 class _Writer:
     def __init__(self) -> None:
         self._parts: list[str] = []
+        self._begun = self.begins_with_parenthesis = False
         # Whether nothing but blanks follows a comment: a slash there would be taken as its next line.
         self._below_comment = False
         # Whether calls stand in an operation, where their names own no comment.
         self._inner = False
+        # Whether the statement has not begun yet and the one before would take an added parenthesis for its own.
+        self._no_group = False
 
     def text(self) -> str:
         return "".join(self._parts)
 
     def _write(self, text: str) -> None:
         self._parts.append(text)
-        self._below_comment = False
+        if not self._begun:
+            self._begun = True
+            self.begins_with_parenthesis = text.startswith("(")
+        self._below_comment = self._no_group = False
 
     def _comment(self, comment: tuple[str, ...] | None, indent: int, at_start: bool) -> None:
         """A comment, and the indent of what follows where that begins a line."""
@@ -169,18 +154,14 @@ class _Writer:
         if at_start:
             self._parts.append(" " * indent)
 
-    def program(self, statements: Sequence[ast.Statement]) -> None:
-        previous: ast.Node | None = None
-        for statement in statements:
-            if previous is not None:
-                self._write("\n")
-            grouped = previous is not None and _runs_into(previous, statement)
-            if grouped and isinstance(statement, ast.Binary):
-                self._binary(statement, 0, at_start=True, first_grouped=True)
-            else:
-                self.node(statement, 0, at_start=True, grouped=grouped)
-            self._write("\n")
-            previous = statement
+    def statement(self, statement: ast.Statement, previous: ast.Node | None, *, grouped: bool) -> None:
+        """Writes a statement; `grouped` keeps it apart from the one before it."""
+        # Behind a property that is read, a parenthesis would make it a call.
+        self._no_group = isinstance(previous, ast.Chain) and isinstance(previous.right, ast.Identifier)
+        if grouped and isinstance(statement, ast.Binary):
+            self._binary(statement, 0, at_start=True, first_grouped=True)
+        else:
+            self.node(statement, 0, at_start=True, grouped=grouped)
 
     def node(self, node: ast.Node, indent: int, *, at_start: bool, grouped: bool = False) -> None:
         """Writes any node; `grouped` puts it in parentheses, behind its comment."""
@@ -189,15 +170,12 @@ class _Writer:
                 self._chain(node, indent, at_start)
             case ast.Binary():
                 self._binary(replace(node, parens=True) if grouped else node, indent, at_start=at_start)
-            case ast.Declaration(name=name):
-                value, comment = _hoist(node.value)
-                self._comment(join_comments(node.comment, comment), indent, at_start)
+            case ast.Declaration(name=name, value=value):
+                self._comment(node.comment, indent, at_start)
                 self._write("var ")
                 self.node(name, indent, at_start=False)
                 self._write(" = ")
                 self.node(value, indent, at_start=False)
-            case ast.Program(statements=statements):
-                self.program(statements)
             case _:
                 self._comment(node.comment, indent, at_start)
                 # The comment of a sign, or of the name of a call within an operation, has no owner but a parenthesis.
@@ -219,7 +197,7 @@ class _Writer:
                 self._in_operation(operand, indent, grouped=isinstance(operand, ast.Binary))
             case ast.Lambda(expression=expression):
                 self._write("lambda: ")
-                self._in_operation(expression, indent, grouped=isinstance(expression, ast.Regex | ast.Star))
+                self._in_operation(expression, indent, behind_keyword=True)
             case ast.List(items=items):
                 self._write("[")
                 for index, item in enumerate(items):
@@ -241,9 +219,22 @@ class _Writer:
                     self._write("\n" + " " * indent)
                 self._write(_leaf(node))
 
-    def _in_operation(self, node: ast.Expr, indent: int, *, grouped: bool, at_start: bool = False) -> None:
+    def _in_operation(
+        self,
+        node: ast.Expr,
+        indent: int,
+        *,
+        grouped: bool = False,
+        at_start: bool = False,
+        behind_keyword: bool = False,
+    ) -> None:
+        """An operand or operation where names of calls own no comment; behind a keyword a slash would divide."""
         outer, self._inner = self._inner, True
-        self.node(node, indent, at_start=at_start, grouped=grouped)
+        first_grouped = behind_keyword and not grouped and isinstance(_first_operand(node), ast.Regex | ast.Star)
+        if first_grouped and isinstance(node, ast.Binary):
+            self._binary(node, indent, at_start=at_start, first_grouped=True)
+        else:
+            self.node(node, indent, at_start=at_start, grouped=grouped or first_grouped)
         self._inner = outer
 
     def _chain(self, node: ast.Chain, indent: int, at_start: bool) -> None:
@@ -277,11 +268,12 @@ class _Writer:
         before = self._inner
         opened: list[bool] = []
         outer: ast.Binary | None = None
+        homeless = self._homeless_comment(first, links)
         # Outermost first: what stands before the first operand …
         for link in reversed(links):
-            link_grouped = link.parens or (outer is not None and PRECEDENCE[link.op] < PRECEDENCE[outer.op])
-            _, hoisted = _hoist(link.right) if link.op in _REGEX_FOLLOWS else (None, None)
-            self._comment(join_comments(link.comment, hoisted), indent, at_start)
+            weaker = outer is not None and PRECEDENCE[link.op] < PRECEDENCE[outer.op]
+            link_grouped = link.parens or weaker or link is homeless
+            self._comment(link.comment, indent, at_start)
             at_start = False
             if link_grouped:
                 self._write("(")
@@ -290,8 +282,7 @@ class _Writer:
             opened.append(link_grouped)
             outer = link
         opened.reverse()
-        if isinstance(first, ast.Regex | ast.Star):
-            first_grouped = first_grouped or _binary_behind(links[0].op)
+        first_grouped = first_grouped or (_closes_scan(first) and _binary_behind(links[0].op))
         self.node(first, indent, at_start=False, grouped=first_grouped)
         # … then, innermost first, each operator and its right operand.
         for index, link in enumerate(links):
@@ -303,30 +294,53 @@ class _Writer:
                 indent -= _STEP
         self._inner = before
 
+    def _homeless_comment(self, first: ast.Expr, links: list[ast.Binary]) -> ast.Binary | None:
+        """The operation whose comment would be lost, since the token behind it owns none: it wants parentheses."""
+        inner = self._inner or any(link.parens for link in links)
+        if not (isinstance(first, ast.Unary) or (inner and isinstance(first, ast.Function))) or self._no_group:
+            return None
+        for link in links:
+            if link.comment is not None or link.parens:
+                return None if link.parens else link
+        return None
+
     def _right(self, link: ast.Binary, indent: int, following: str | None) -> None:
-        right, grouped = link.right, False
-        if link.op in _REGEX_FOLLOWS:
-            right, _ = _hoist(right)
+        right, grouped = link.right, _closes_scan(link.right) and _binary_behind(following)
         if isinstance(right, ast.Binary):
-            grouped = not right.parens and PRECEDENCE[right.op] <= PRECEDENCE[link.op]
-        elif isinstance(right, ast.Regex | ast.Star):
-            # Behind a keyword a slash divides and a star multiplies.
-            grouped = link.op in _KEYWORD_OPERATORS or _binary_behind(following)
+            grouped = not right.parens and (grouped or PRECEDENCE[right.op] <= PRECEDENCE[link.op])
         self._write(f" {link.op}\n" if link.multiline else f" {link.op} ")
-        self._in_operation(right, indent, grouped=grouped, at_start=link.multiline)
+        behind_keyword = link.op in _KEYWORD_OPERATORS
+        self._in_operation(right, indent, grouped=grouped, at_start=link.multiline, behind_keyword=behind_keyword)
 
 
 def format_program(program: ast.Program) -> str:
     """The canonical text of a script; empty for an empty one."""
-    writer = _Writer()
-    writer.program(program.statements)
-    return writer.text()
+    statements = lay(program).node.statements
+    texts: list[str] = []
+    parenthesised: list[bool] = []
+    previous: ast.Node | None = None
+    for statement in statements:
+        grouped = previous is not None and _runs_into(previous, texts[-1], statement)
+        writer = _Writer()
+        writer.statement(statement, previous, grouped=grouped)
+        texts.append(writer.text())
+        parenthesised.append(writer.begins_with_parenthesis)
+        previous = statement
+    # A name in front of a parenthesis would be read as a call; in parentheses of its own it may trouble the one before.
+    for index in range(len(texts) - 2, -1, -1):
+        last = _last_operand(statements[index])
+        if parenthesised[index + 1] and isinstance(last, ast.Identifier) and texts[index].endswith(last.name):
+            texts[index] = f"{texts[index].removesuffix(last.name)}({last.name})"
+            parenthesised[index] = parenthesised[index] or last is statements[index]
+    return "\n".join(f"{text}\n" for text in texts)
 
 
 def format_expr(node: ast.Node) -> str:
-    """The canonical text of one expression or statement, without a newline at its end."""
+    """The canonical text of one expression or statement, without a newline at its end; of a program, all of it."""
+    if isinstance(node, ast.Program):
+        return format_program(node)
     writer = _Writer()
-    writer.node(node, 0, at_start=False)
+    writer.node(lay(node).node, 0, at_start=False)
     return writer.text()
 
 
@@ -350,5 +364,5 @@ def lost_comments(text: str) -> list[Token]:
         lines = Counter(line for line in token.comment or () if line != "\n")
         if lines - kept:
             lost.append(token)
-        kept.subtract(lines)
+        kept -= lines
     return lost
