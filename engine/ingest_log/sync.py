@@ -117,6 +117,8 @@ class LogHelper:
         self._token = 0
         self._outbox: deque[int] = deque()
         self._requests: dict[int, _Request] = {}
+        # Whether the socket takes no more for now, and is watched for taking more again.
+        self._blocked = False
         self._syncing: tuple[int, int] | None = None
         self._last_sync = self._last_start = clock()
         self._syncs = self._failures = self._pages = self._restarts = 0
@@ -148,6 +150,7 @@ class LogHelper:
         mine.setblocking(False)
         self._channel = mine
         self._epoll.register(mine.fileno(), select.EPOLLIN)
+        self._blocked = False
         self._outbox = deque(sorted(self._requests))
 
     def fileno(self) -> int:
@@ -225,9 +228,9 @@ class LogHelper:
                 self._died()
                 return
             self._outbox.popleft()
-        if self._channel is not None:
-            waiting = select.EPOLLOUT if self._outbox else 0
-            self._epoll.modify(self._channel.fileno(), select.EPOLLIN | waiting)
+        if self._channel is not None and bool(self._outbox) != self._blocked:
+            self._blocked = bool(self._outbox)
+            self._epoll.modify(self._channel.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._blocked else 0))
 
     def handle(self) -> list[Event]:
         """What has happened since the last call; never waits."""
