@@ -1,0 +1,311 @@
+"""`tickworks tick`: checks, formats and draws TICKscripts without a server, for editors, hooks and CI.
+
+Always: findings and results go to standard output, trouble with arguments and files to standard error; the exit status
+is 1 when there was a finding, 2 for wrong usage or a file that cannot be read, else 0. The language is imported when a
+command runs, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tickscript.errors import TickscriptError
+    from tickscript.pipeline import Pipeline
+
+app = typer.Typer(
+    name="tick",
+    help="Check, format and draw TICKscripts, without a server.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+_STDIN: Final = "-"
+_FINDING: Final = 1
+_USAGE: Final = 2
+
+Files = Annotated[list[str], typer.Argument(help="TICKscript files; - is standard input.", metavar="FILE...")]
+TaskType = Annotated[
+    Literal["stream", "batch"] | None, typer.Option("--type", help="Task type; by default what the script uses.")
+]
+VarsFile = Annotated[Path | None, typer.Option("--vars", help="JSON file with values of vars, in the form of the API.")]
+Template = Annotated[
+    bool, typer.Option("--template", help="Vars may lack a value; the default when one does and --vars is not given.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A script that was read: the name to show, its text, and its path unless it came from standard input."""
+
+    name: str
+    text: str
+    path: Path | None
+
+
+class _Run:
+    """What a command has met so far; ends with the exit status that follows from it."""
+
+    def __init__(self) -> None:
+        self.findings = False
+        self.unreadable = False
+
+    def sources(self, files: list[str]) -> Iterator[_Source]:
+        for file in files:
+            name = "<stdin>" if file == _STDIN else file
+            try:
+                data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+            except OSError as error:
+                self.unreadable = True
+                typer.echo(f"{name}: cannot be read: {error.strerror}", err=True)
+                continue
+            try:
+                text = data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                self.finding(f"{name}: not UTF-8: byte {data[error.start]:#04x} at offset {error.start}")
+                continue
+            yield _Source(name, text, None if file == _STDIN else Path(file))
+
+    def finding(self, text: str) -> None:
+        self.findings = True
+        typer.echo(text)
+
+    def error(self, source: _Source, error: TickscriptError) -> None:
+        from tickscript.suggest import hint  # noqa: PLC0415  # lazy, see the top
+
+        self.place(source, str(error), error.line, error.char, error.length, hint(error))
+
+    def place(
+        self, source: _Source, message: str, line: int | None, char: int | None, length: int, hint: str | None
+    ) -> None:
+        """A finding at a place of a script, with the line and a caret below it."""
+        where = f"{source.name}:{line}:{char}" if line else source.name
+        rows = [f"{where}: {message}"]
+        if line and char:
+            rows += _excerpt(source.text, line, char, length)
+        if hint:
+            rows.append(f"  hint: {hint}")
+        self.finding("\n".join(rows))
+
+    def end(self) -> None:
+        if self.unreadable:
+            raise typer.Exit(_USAGE)
+        if self.findings:
+            raise typer.Exit(_FINDING)
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def _excerpt(text: str, line: int, char: int, length: int) -> list[str]:
+    """The line of a place (1-based, `char` in bytes) and carets below its `length` characters; none beyond the text."""
+    lines = text.split("\n")
+    if line > len(lines):
+        return []
+    content = lines[line - 1].rstrip("\r")
+    before = content.encode()[: char - 1].decode(errors="ignore")
+    marked = content[len(before) : len(before) + length]
+    # A tab before the caret stays a tab, so that both lines are indented alike wherever the text is shown.
+    padding = "".join("\t" if character == "\t" else " " * _width(character) for character in before)
+    return [f"  {content}", f"  {padding}{'^' * max(1, _width(marked))}"]
+
+
+def _read_vars(path: Path | None) -> Any:
+    """The vars of a file, `None` without one. Raises `typer.BadParameter` when they cannot be used."""
+    import json  # noqa: PLC0415  # lazy, see the top
+
+    from tickscript.errors import TickscriptError  # noqa: PLC0415
+    from tickscript.vars import decode_vars  # noqa: PLC0415
+
+    if path is None:
+        return None
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: cannot be read: {error.strerror}", param_hint="--vars") from None
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: not JSON: {error}", param_hint="--vars") from None
+    if isinstance(data, dict) and isinstance(data.get("vars"), dict) and "type" not in data["vars"]:
+        data = data["vars"]
+    try:
+        return decode_vars(data)
+    except TickscriptError as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--vars") from None
+
+
+def _compile(source: _Source, task_type: str | None, supplied: Any, template: bool) -> Pipeline:
+    from tickscript import ast  # noqa: PLC0415  # lazy, see the top
+    from tickscript.compile import TaskTypeError, compile_script, compile_template  # noqa: PLC0415
+    from tickscript.parser import parse  # noqa: PLC0415
+
+    program = parse(source.text)
+    if supplied is None and any(isinstance(node, ast.TypeDeclaration) for node in program.statements):
+        template = True
+    try:
+        if template:
+            return compile_template(source.text, task_type)
+        return compile_script(source.text, task_type, vars=supplied)
+    except TaskTypeError as error:
+        error.hint = "a script starts from either stream or batch; --type says which"
+        raise
+
+
+@app.command()
+def check(files: Files, task_type: TaskType = None, vars_file: VarsFile = None, template: Template = False) -> None:
+    """Report what would be refused when a task is defined, and calls of functions that do not exist."""
+    from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
+    from tickscript.lambdas.library import LIBRARY  # noqa: PLC0415
+    from tickscript.parser import parse  # noqa: PLC0415
+    from tickscript.suggest import did_you_mean, unknown_functions  # noqa: PLC0415
+
+    run = _Run()
+    supplied = _read_vars(vars_file)
+    for source in run.sources(files):
+        try:
+            program = parse(source.text)
+            for call in unknown_functions(program):
+                hint = did_you_mean(call.name, LIBRARY)
+                run.place(source, f'undefined function: "{call.name}"', call.line, call.char, len(call.name), hint)
+            _compile(source, task_type, supplied, template)
+        except TickscriptError as error:
+            run.error(source, error)
+    run.end()
+
+
+@app.command()
+def dot(files: Files, task_type: TaskType = None, vars_file: VarsFile = None, template: Template = False) -> None:
+    """Print the pipeline of each script as a DOT graph, named after its file."""
+    from tickscript.dot import static_dot  # noqa: PLC0415  # lazy, see the top
+    from tickscript.errors import TickscriptError  # noqa: PLC0415
+
+    run = _Run()
+    supplied = _read_vars(vars_file)
+    for source in run.sources(files):
+        try:
+            pipeline = _compile(source, task_type, supplied, template)
+        except TickscriptError as error:
+            run.error(source, error)
+            continue
+        typer.echo(static_dot(pipeline, _graph_name(source)))
+    run.end()
+
+
+def _graph_name(source: _Source) -> str:
+    """The file's name as an identifier of DOT."""
+    stem = source.path.stem if source.path else "stdin"
+    name = "".join(character if character.isalnum() or character == "_" else "_" for character in stem)
+    return f"_{name}" if not name or name[0].isdigit() else name
+
+
+@app.command(name="ast")
+def print_ast(files: Files) -> None:
+    """Print the syntax tree of each script as JSON."""
+    import json  # noqa: PLC0415  # lazy, see the top
+
+    from tickscript.ast_json import to_json  # noqa: PLC0415
+    from tickscript.errors import TickscriptError  # noqa: PLC0415
+    from tickscript.parser import parse  # noqa: PLC0415
+
+    run = _Run()
+    for source in run.sources(files):
+        try:
+            tree = to_json(parse(source.text))
+        except TickscriptError as error:
+            run.error(source, error)
+            continue
+        try:
+            text = json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False)
+        except RecursionError:
+            run.finding(f"{source.name}: a chain of this script is too long to be shown as nested JSON")
+            continue
+        typer.echo(text)
+    run.end()
+
+
+@app.command()
+def fmt(
+    files: Files,
+    write: Annotated[bool, typer.Option("--write", "-w", help="Write the result back to the file.")] = False,
+    check_only: Annotated[bool, typer.Option("--check", help="Only name the files that are not formatted.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Only show what would change.")] = False,
+    backup: Annotated[
+        bool, typer.Option("--backup", "-b", help="With --write, keep the old file as FILE.orig.")
+    ] = False,
+) -> None:
+    """Format scripts: to standard output, or back to their files.
+
+    A file is left alone when a comment would be lost, because the language has no place for it there.
+    """
+    from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
+    from tickscript.formatter import format_script, lost_comments  # noqa: PLC0415
+
+    if write and (check_only or diff):
+        raise typer.BadParameter("cannot be combined with --check or --diff", param_hint="--write")
+    if write and _STDIN in files:
+        raise typer.BadParameter("cannot write back to standard input", param_hint="--write")
+    run = _Run()
+    for source in run.sources(files):
+        try:
+            text = format_script(source.text)
+            lost = lost_comments(source.text)
+        except TickscriptError as error:
+            run.error(source, error)
+            continue
+        if lost and (write or check_only or diff):
+            for token in lost:
+                message = "the comment before this would be lost; move it to a line before a statement, | or ."
+                run.place(source, message, token.line, token.char, len(token.text), None)
+        elif check_only or diff:
+            if text != source.text:
+                run.finding(_diff(source, text) if diff else f"{source.name}: not formatted")
+        elif source.path is not None and write:
+            if text != source.text:
+                _write_back(source.path, text, backup)
+                typer.echo(f"{source.name}: formatted")
+        else:
+            for token in lost:
+                typer.echo(
+                    f"{source.name}:{token.line}:{token.char}: warning: the comment before this is lost", err=True
+                )
+            typer.echo(text, nl=False)
+    run.end()
+
+
+def _diff(source: _Source, text: str) -> str:
+    import difflib  # noqa: PLC0415  # lazy, see the top
+
+    old, new = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
+    rows = difflib.unified_diff(old, new, source.name, f"{source.name} (formatted)")
+    return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows).rstrip("\n")
+
+
+def _write_back(path: Path, text: str, backup: bool) -> None:
+    """Replaces a file at once, so that it is never half written; keeps its mode and follows links."""
+    target = path.resolve()
+    if backup:
+        shutil.copy2(target, target.with_name(target.name + ".orig"))
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        shutil.copymode(target, temporary)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
