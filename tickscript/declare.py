@@ -330,6 +330,7 @@ class Declared:
 
     declaration: ClassVar[Declaration]
     go_name: ClassVar[str] = ""
+    go_suffix: ClassVar[str] = ""
     example: ClassVar[str] = ""
     json_order: ClassVar[tuple[str, ...]] = ()
     trailing: ClassVar[tuple[str, ...]] = ()
@@ -345,6 +346,17 @@ class Declared:
     def __repr__(self) -> str:
         values = ", ".join(f"{p.attribute}={getattr(self, p.attribute)!r}" for p in self.declaration.properties)
         return f"{type(self).__name__}({values})"
+
+    def printed_args(self) -> tuple[ast.Expr, ...]:
+        """The arguments of the call that makes this, in the canonical text (spec 8.5)."""
+        args: list[ast.Expr] = []
+        for declared in self.declaration.properties:
+            value = getattr(self, declared.attribute)
+            if declared.form is Form.ARGUMENT:
+                args.append(declared.type.literal(value))
+            elif declared.form is Form.ARGUMENTS:
+                args += map(declared.type.literal, value)
+        return tuple(args)
 
     def json_fields(self) -> dict[str, Any]:
         """The JSON keys of the properties, in order (spec 8.3)."""
@@ -413,7 +425,7 @@ def _derive(cls: type[Declared], properties: list[Property]) -> Declaration:
     fixed = tuple(declared.type for declared in properties if declared.form is Form.ARGUMENT)
     variadic = next((declared.type for declared in properties if declared.form is Form.ARGUMENTS), None)
     return Declaration(
-        go_type=f"*pipeline.{cls.go_name or cls.__name__ + 'Node'}",
+        go_type=f"*pipeline.{cls.go_name or cls.__name__ + cls.go_suffix}",
         doc=inspect.cleandoc(cls.__doc__ or ""),
         properties=tuple(properties),
         json_properties=tuple(in_json),

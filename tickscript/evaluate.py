@@ -72,7 +72,7 @@ class Evaluator:
         template: bool,
     ) -> None:
         self.builder = Builder(task_type)
-        self.scope = Scope({task_type: self.builder.source, "time": TimeFunction()})
+        self.scope = Scope({"time": TimeFunction(), task_type: self.builder.source})
         self.builder.scope = self.scope
         self.dbrps: list[DBRP] = []
         self._supplied = supplied

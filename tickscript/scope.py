@@ -171,7 +171,7 @@ class Scope:
         try:
             return self._names[name]
         except KeyError:
-            in_scope = ",".join(sorted(self._names))
+            in_scope = ",".join(self._names)
             raise EvaluationError(f'name "{name}" is undefined. Names in scope: {in_scope}') from None
 
     def check_free(self, name: str) -> None:

@@ -102,6 +102,7 @@ class Node(Declared):
     chains: ClassVar[bool] = True
     json_quiet: ClassVar[bool] = False
     is_node: ClassVar[bool] = True
+    go_suffix: ClassVar[str] = "Node"
     trailing: ClassVar[tuple[str, ...]] = ("quiet",)
 
     id: int = -1

@@ -15,7 +15,6 @@ from tickscript import ast
 from tickscript.declare import (
     Arguments,
     Declared,
-    Form,
     Shape,
     Signature,
     argument,
@@ -36,13 +35,9 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Handler(Declared):
-    """Base of all handlers; `method` is the property of the alert that makes one, and its JSON key.
-
-    `made_of` names attributes that the canonical text gives as arguments of that call instead of property calls.
-    """
+    """Base of all handlers; `method` is the property of the alert that makes one, and its JSON key."""
 
     method: ClassVar[str] = ""
-    made_of: ClassVar[tuple[str, ...]] = ()
 
     # The alert that the handler belongs to while a script is evaluated.
     alert: Any = None
@@ -51,15 +46,6 @@ class Handler(Declared):
     def make(cls, args: Arguments) -> Handler:
         """The handler that `.special(args)` stands for; CallError unless the arguments fit."""
         return cls(**cls.declaration.bind(args))
-
-    def printed_args(self) -> tuple[ast.Expr, ...]:
-        """The arguments of the call that makes the handler, in the canonical text."""
-        fixed = tuple(
-            declared.type.literal(getattr(self, declared.attribute))
-            for declared in self.declaration.properties
-            if declared.form is Form.ARGUMENT
-        )
-        return fixed + tuple(ast.String(value) for name in self.made_of if (value := getattr(self, name)))
 
     def check(self) -> None:
         """EvaluationError (bare text) when the properties do not go together."""
@@ -102,8 +88,6 @@ class PostHandler(Handler):
         "post('http://localhost:8080/alerts')\n        .header('X-Team', 'ops')\n        .timeout(5s)"
     )
 
-    made_of: ClassVar[tuple[str, ...]] = ("url",)
-
     urls: tuple[str, ...] = arguments(STRING, "The URL, a template; only the first argument counts.", json="")
     url: str = slot(STRING, "", "The URL, a template.", name="URL", json="url", unprinted=True)
     endpoint: str = slot(STRING, "", "A configured httppost endpoint; wins over the URL.")
@@ -116,6 +100,9 @@ class PostHandler(Handler):
     def make(cls, args: Arguments) -> Handler:
         cls.declaration.signature.check(args)
         return cls(url=str(args[0]) if args else "")
+
+    def printed_args(self) -> tuple[ast.Expr, ...]:
+        return (ast.String(self.url),) if self.url else ()
 
     def check(self) -> None:
         if any(name.upper() == "AUTHENTICATE" for name in self.headers):

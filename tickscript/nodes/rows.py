@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tickscript import ast
 from tickscript.declare import Arguments, CallError, argument, arguments, declare, flag, slot, state
@@ -39,6 +39,12 @@ class Sample(Node):
             case _:
                 raise CallError("must pass int64 or duration to new sample node")
         return node.attach(graph, parent)
+
+    @classmethod
+    def from_json_fields(cls, data: Mapping[str, Any]) -> Sample:
+        made = super().from_json_fields(data)
+        made.rate = ast.Duration(made.duration) if made.duration else made.n
+        return made
 
     def check_start(self) -> None:
         if self.n <= 0 and self.duration <= 0:

@@ -7,6 +7,7 @@ A type knows how a value looks in a script (accepts, convert, literal), in pipel
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickscript import ast
@@ -72,6 +73,9 @@ class _Int(Type):
     zero = 0
 
     def literal(self, value: int) -> ast.Expr:
+        if value == -(2**63):
+            # Its digits alone are beyond int64.
+            return ast.Binary("-", ast.Unary("-", ast.Int(2**63 - 1)), ast.Int(1))
         return ast.Unary("-", ast.Int(-value)) if value < 0 else ast.Int(value)
 
     def _checked(self, value: Any) -> Any:
@@ -94,7 +98,10 @@ class _Float(Type):
     zero = 0.0
 
     def literal(self, value: float) -> ast.Expr:
-        return ast.Unary("-", ast.Float(-value)) if value < 0 else ast.Float(value)
+        if not math.isfinite(value):
+            dividend = 0.0 if math.isnan(value) else math.copysign(1.0, value)
+            return ast.Binary("/", self.literal(dividend), ast.Float(0.0))
+        return ast.Unary("-", ast.Float(-value)) if math.copysign(1.0, value) < 0 else ast.Float(value)
 
     def _checked(self, value: Any) -> Any:
         return super()._checked(float(value) if type(value) is int else value)
@@ -310,12 +317,15 @@ def _expression(value: Any) -> ast.Expr:
 
 
 def duration_literal(value: int) -> ast.Expr:
-    """The literal of a duration; what has no whole microseconds becomes the nearest expression that has."""
+    """The literal of a duration; what is finer than a microsecond, which has no literal, becomes an expression."""
     if value < 0:
         return ast.Unary("-", duration_literal(-value))
-    if value % 1000:
-        return ast.Binary("/", ast.Duration(value * 1000, literal=f"{value}u"), ast.Int(1000))
-    return ast.Duration(value, literal=format_duration(value))
+    whole, rest = value - value % 1000, value % 1000
+    literal = ast.Duration(whole, literal=format_duration(whole))
+    if not rest:
+        return literal
+    fine = ast.Binary("/", ast.Duration(rest * 1000, literal=f"{rest}u"), ast.Int(1000))
+    return ast.Binary("+", literal, fine) if whole else fine
 
 
 STRING: Final = _String()

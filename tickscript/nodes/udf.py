@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickscript import ast
 from tickscript.declare import Arguments, CallError, Shape, declare, state
-from tickscript.durations import parse_duration_text
+from tickscript.durations import format_duration, parse_duration_text
 from tickscript.errors import DurationError
 from tickscript.nodes.base import Graph, Node
 from tickscript.nodes.types import ANY, STRING, Type
 from tickscript.scope import go_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _OPTION_TYPES: Final[Mapping[str, str]] = {
     "bool": "BOOL",
@@ -92,10 +92,17 @@ class Udf(Node):
                 raise CallError(f"unexpected arg to {name}, got {found} expected {word}", bare=True)
         self.options = (*self.options, (name, tuple(args)))
 
+    def printed_options(self) -> Iterator[tuple[str, tuple[ast.Expr, ...]]]:
+        """The calls of options, in the canonical text."""
+        for name, args in self.options:
+            yield name, tuple(map(ANY.literal, args))
+
     def json_fields(self) -> dict[str, Any]:
         fields = super().json_fields()
         for name, args in self.options:
-            fields[name] = [ANY.to_json(argument) for argument in args]
+            fields[name] = [
+                format_duration(argument.value) if isinstance(argument, ast.Duration) else argument for argument in args
+            ]
         return fields
 
     @classmethod
