@@ -94,6 +94,12 @@ class Binary(Node):
     parens: bool = field(default=False, compare=False)
     multiline: bool = field(default=False, compare=False)
 
+    def __eq__(self, other: object) -> bool:
+        return _equal_links(self, other)
+
+    def __hash__(self) -> int:
+        return _hash_links(self)
+
 
 @dataclass(frozen=True, slots=True)
 class List(Node):
@@ -122,6 +128,12 @@ class Chain(Node):
     op: str
     left: Expr
     right: Function | Identifier
+
+    def __eq__(self, other: object) -> bool:
+        return _equal_links(self, other)
+
+    def __hash__(self) -> int:
+        return _hash_links(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +206,22 @@ def left_spine(node: Binary | Chain) -> tuple[Expr, list[Binary | Chain]]:
         left = left.left
     links.reverse()
     return left, links
+
+
+def _equal_links(node: Binary | Chain, other: object) -> bool:
+    """Equality in a loop down the left sides, which are too deep for recursion."""
+    left: object = node
+    while isinstance(left, Binary | Chain):
+        if type(left) is not type(other) or not isinstance(other, Binary | Chain):
+            return False
+        if left is other:
+            return True
+        if left.op != other.op or left.right != other.right:
+            return False
+        left, other = left.left, other.left
+    return left == other
+
+
+def _hash_links(node: Binary | Chain) -> int:
+    first, links = left_spine(node)
+    return hash((type(node), first, tuple((link.op, link.right) for link in links)))

@@ -26,6 +26,14 @@ _PAIR: Final = re.compile(r"([0-9]+)(ns|ms|[uµsmhdw])")
 _PRINTED_UNITS: Final = ("w", "d", "h", "m", "s", "ms", "u", "ns")
 
 
+def _count(digits: str) -> int:
+    """The number, or `DurationError` beyond int64 (whose 19 digits are checked first: int() is not linear)."""
+    significant = digits.lstrip("0") or "0"
+    if not digits.isascii() or len(significant) > 19 or int(significant) > INT64_MAX:
+        raise DurationError("invalid duration")
+    return int(significant)
+
+
 def _wrap(value: int) -> int:
     return (value + 2**63) % 2**64 - 2**63
 
@@ -36,9 +44,7 @@ def parse_duration_literal(digits: str, unit: str, text: str) -> int:
     Raises `DurationError` when the digits exceed int64, or when the wrapped product is negative; a product that
     wraps to a positive value is taken as it is, as in the reference.
     """
-    if not digits.isascii() or int(digits) > INT64_MAX:
-        raise DurationError("invalid duration")
-    value = _wrap(int(digits) * NANOSECONDS[unit])
+    value = _wrap(_count(digits) * NANOSECONDS[unit])
     if value < 0:
         raise DurationError(f"overflowed duration {text}: choose a smaller duration or INF")
     return value
@@ -56,10 +62,9 @@ def parse_duration_text(text: str) -> int:
     total = 0
     while position < len(text):
         pair = _PAIR.match(text, position)
-        # The length bounds the conversion: an int64 has 19 digits, leading zeros are tolerated up to a point.
-        if pair is None or len(pair[1]) > 64 or int(pair[1]) > INT64_MAX:
+        if pair is None:
             raise DurationError("invalid duration")
-        total += int(pair[1]) * NANOSECONDS[pair[2]]
+        total += _count(pair[1]) * NANOSECONDS[pair[2]]
         position = pair.end()
     wrapped = _wrap(total)
     if wrapped < 0 and not negative:

@@ -176,19 +176,24 @@ class _Scanner:
         self._text = text
         self._places = _Places(text)
         self._tokens: list[Token] = []
-        self._comment: tuple[str, ...] | None = None
+        self._comment: list[str] = []
         self._comment_token: Token | None = None
 
     def _emit(self, kind: str, text: str, offset: int) -> None:
         line, char = self._places.at(offset)
-        self._tokens.append(Token(kind, text, line, char, offset, self._comment))
-        self._comment = self._comment_token = None
+        if self._comment:
+            self._tokens.append(Token(kind, text, line, char, offset, tuple(self._comment)))
+            self._comment, self._comment_token = [], None
+        else:
+            self._tokens.append(Token(kind, text, line, char, offset))
 
     def _add_comment(self, text: str, offset: int) -> None:
         if self._comment_token is None:
             line, char = self._places.at(offset)
             self._comment_token = Token("COMMENT", text, line, char, offset)
-        self._comment = join_comments(self._comment, _comment_lines(text))
+        if self._comment:
+            self._comment.append("\n")
+        self._comment.extend(_comment_lines(text))
 
     def scan(self) -> Scan:
         text, length = self._text, len(self._text)
@@ -214,7 +219,7 @@ class _Scanner:
                 break
         trailing = self._comment_token
         if trailing is not None:
-            trailing = trailing._replace(comment=self._comment)
+            trailing = trailing._replace(comment=tuple(self._comment))
         line, char = self._places.at(length)
         return Scan(tuple(self._tokens), trailing, Token("$END", "", line, char, length))
 
