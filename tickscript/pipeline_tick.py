@@ -185,7 +185,7 @@ class _AsReference(_Writer):
             return
         if name in self._SERVICE and isinstance(owner, SwarmAutoscale | Ec2Autoscale):
             return
-        if name == "fill" and getattr(owner, "fill", None) in {0}:
+        if name == "fill" and not isinstance(fill := getattr(owner, "fill", None), str) and fill == 0:
             raise EvaluationError("runtime error: invalid memory address or nil pointer dereference")
         printed = [*super()._calls(owner, declared)]
         if not printed and name in self._EMPTY and isinstance(getattr(owner, declared.attribute), tuple):

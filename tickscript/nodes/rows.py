@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tickscript import ast
 from tickscript.declare import Arguments, CallError, argument, arguments, declare, flag, slot, state
 from tickscript.nodes.base import Demand, Graph, Node, StartError, demand
 from tickscript.nodes.types import ANY, DURATION, INT, STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SECOND = 1_000_000_000
 
