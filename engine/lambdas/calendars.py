@@ -22,8 +22,9 @@ _THURSDAY: Final = 4
 
 
 def _offset(zone: tzinfo, second: int) -> int:
-    offset = (_EPOCH + timedelta(seconds=second)).astimezone(zone).utcoffset()
-    return 0 if offset is None else int(offset.total_seconds())
+    moment = _EPOCH + timedelta(seconds=second)
+    # The difference of the clocks themselves: asking the local time for its offset is ambiguous where clocks go back.
+    return int((moment.astimezone(zone).replace(tzinfo=None) - moment.replace(tzinfo=None)).total_seconds())
 
 
 def local_seconds(ns: Ints, zone: tzinfo) -> Ints:

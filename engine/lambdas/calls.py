@@ -76,6 +76,27 @@ _FIND: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
 }
 
 
+def form(name: str, signature: Signature) -> str:
+    """How a call with varying arguments is evaluated, in the words of the documentation."""
+    if signature.source is Source.STATE:
+        return "kernel over group states"
+    if signature.source is Source.CLOCK:
+        return "once a section"
+    if Kind.REGEX in signature.args and name == "if":
+        return "interpreter"
+    if name in ("if", "isPresent") or name in PARTS or (name, signature.args) in WHOLE:
+        return "column"
+    if name == "bool" and signature.args != (_S,):
+        return "column"
+    if name in _FIND:
+        return "kernel, for a constant second argument; else once a row"
+    if signature.args == (_S,):
+        return "once a distinct value"
+    if _S in signature.args:
+        return "once a distinct value of the only varying string; else once a row"
+    return "once a row"
+
+
 def call(name: str, signature: Signature, args: list[Step], scope: int | None, zone: tzinfo) -> Step:
     """A step for a call whose signature is known. `scope`: the embedded lambda that it stands in, None for none.
 

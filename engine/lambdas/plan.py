@@ -180,11 +180,16 @@ class Planner:
         return derive(kind, lambda run, active: np.negative(_whole(operand, run, active)), operand)
 
     def _binary(self, node: Binary) -> Step:
+        if isinstance(node, Math):
+            nodes = node.spine()
+            step = self._value(nodes[0].left)
+            for part in nodes:
+                step = binary(part.op, step, self._value(part.right))
+            return step
         try:
-            operation = node.operation(self._scope)
+            node.operation(self._scope)
         except LambdaError as error:
             return failure(Kind.BOOL, str(error))
-        del operation
         return binary(node.op, self._value(node.left), self._value(node.right))
 
     def _logical(self, node: Logical) -> Step:

@@ -13,6 +13,10 @@ class CompileError(EvaluationError):
     name: ClassVar[str] = "lambda.compile"
 
 
+class DepthError(CompileError):
+    """The expression nests deeper, or chains longer, than the evaluators follow; said without the way there."""
+
+
 class LambdaError(EvaluationError):
     """The expression cannot be evaluated on these values."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tickscript import ast
 from tickscript.lambdas.environment import DEFAULT, Environment
-from tickscript.lambdas.errors import CompileError, LambdaError
+from tickscript.lambdas.errors import CompileError, DepthError, LambdaError
 from tickscript.lambdas.interpreter import (
     Binary,
     Embedded,
@@ -32,8 +32,10 @@ from tickscript.lambdas.values import Duration, Kind, Regex, Value, decode, enco
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_DEPTH: Final = 250
-"""Levels of nesting that the evaluators follow; long chains of one logical operator count once."""
+MAX_DEPTH: Final = 150
+"""Levels of nesting that the evaluators follow. A chain of operators (`a + b + c`) is one level."""
+MAX_CHAIN: Final = 400
+"""Operators that may follow each other at one level; a run of one logical operator counts once."""
 _RESULTS: Final = frozenset((Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.STRING, Kind.DURATION))
 
 
@@ -49,7 +51,7 @@ class _Compiler:
     def compile(self, expression: ast.Expr, shape: list[Any]) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise CompileError(f"expression nests deeper than {MAX_DEPTH} levels")
+            raise DepthError(f"expression nests deeper than {MAX_DEPTH} levels")
         node = self._node(expression, shape)
         self.depth -= 1
         return node
@@ -90,6 +92,8 @@ class _Compiler:
     def _child(self, expression: ast.Expr, place: str, shape: list[Any]) -> Node:
         try:
             return self.compile(expression, shape)
+        except DepthError:
+            raise
         except CompileError as error:
             raise CompileError(f"Failed to handle {place}: {error}") from None
 
@@ -104,21 +108,23 @@ class _Compiler:
             for operation in reversed(spine):
                 node = _join(operation, node, self._child(operation.right, "right node", shape))
                 above -= 1
+        except DepthError:
+            raise
         except CompileError as error:
             # A fault below the top is reported once for each level above it.
             raise CompileError("Failed to handle left node: " * above + str(error)) from None
-        depth = _left_depth(node)
-        if self.depth + depth > MAX_DEPTH:
-            raise CompileError(f"expression nests deeper than {MAX_DEPTH} levels")
+        if _chain(node) > MAX_CHAIN:
+            raise DepthError(f"more than {MAX_CHAIN} operators follow each other")
         return node
 
 
-def _left_depth(node: Node) -> int:
-    depth = 0
+def _chain(node: Node) -> int:
+    """How many operations begin with this node's first operand."""
+    length = 0
     while isinstance(node, Binary | Logical):
         node = node.left if isinstance(node, Binary) else node.operands[0]
-        depth += 1
-    return depth
+        length += 1
+    return length
 
 
 def _join(expression: ast.Binary, left: Node, right: Node) -> Node:

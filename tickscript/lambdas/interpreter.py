@@ -187,20 +187,36 @@ class Binary(Node):
 
 
 class Math(Binary):
-    """Arithmetic, whose kind follows from its operands."""
+    """Arithmetic, whose kind follows from its operands. Long chains nest to the left and are walked in a loop."""
 
     __slots__ = ()
 
+    def spine(self) -> list[Math]:
+        """This node and the arithmetic that its left operand begins with, the innermost first."""
+        nodes = [self]
+        while isinstance(left := nodes[-1].left, Math):
+            nodes.append(left)
+        nodes.reverse()
+        return nodes
+
     def operation(self, scope: Scope) -> Operation:
-        return lookup(self.op, self.left.kind(scope), self.right.kind(scope))
+        nodes = self.spine()
+        kind = nodes[0].left.kind(scope)
+        for node in nodes:
+            found = lookup(node.op, kind, node.right.kind(scope))
+            kind = found.result
+        return found
 
     def kind(self, scope: Scope) -> Kind:
         return self.operation(scope).result
 
     def value(self, scope: Scope, state: State) -> Any:
-        left = self.left.value(scope, state)
-        right = self.right.value(scope, state)
-        return BINARY[self.op, kind_of(left), kind_of(right)].call(left, right)
+        nodes = self.spine()
+        value = nodes[0].left.value(scope, state)
+        for node in nodes:
+            right = node.right.value(scope, state)
+            value = BINARY[node.op, kind_of(value), kind_of(right)].call(value, right)
+        return value
 
     def boolean(self, scope: Scope, state: State) -> bool:  # noqa: ARG002
         raise not_boolean_math(self.kind(scope))

@@ -24,8 +24,8 @@ def text_of(expression: ast.Expr) -> str:
             return go_duration(ns)
         case ast.Unary(op=op, operand=operand):
             return f"{op}{text_of(operand)}"
-        case ast.Binary(op=op, left=left, right=right):
-            return f"{text_of(left)} {op} {text_of(right)}"
+        case ast.Binary():
+            return _operation(expression)
         case ast.Function(name=name, args=args):
             return f"{name}({', '.join(text_of(a) for a in args)})"
         case ast.Lambda(expression=inner):
@@ -36,3 +36,13 @@ def text_of(expression: ast.Expr) -> str:
             return "*"
         case _:
             return type(expression).__name__
+
+
+def _operation(expression: ast.Binary) -> str:
+    """Chains nest to the left, and long ones far, so they are walked in a loop."""
+    pieces: list[str] = []
+    left: ast.Expr = expression
+    while isinstance(left, ast.Binary):
+        pieces.append(f" {left.op} {text_of(left.right)}")
+        left = left.left
+    return text_of(left) + "".join(reversed(pieces))

@@ -48,6 +48,7 @@ NAMES = {
 ANY = ("both", "mixed", "x", "f", "s", "host")
 _FIELDS = {"f": FieldKind.FLOAT, "g": FieldKind.FLOAT, "i": FieldKind.INT, "j": FieldKind.INT, "b": FieldKind.BOOL}
 _FIELDS |= {"s": FieldKind.STRING, "d": FieldKind.DURATION, "both": FieldKind.FLOAT, "mixed": FieldKind.MIXED}
+_FIXED = {"c": FieldKind.BOOL, "e": FieldKind.DURATION, "s2": FieldKind.STRING}
 _CONTENT = {
     FieldKind.FLOAT: FLOATS,
     FieldKind.INT: INT64,
@@ -167,7 +168,7 @@ def rows(draw: Any, mixed: bool = True) -> list[Row]:
 def section(points: list[Row]) -> Section:
     """The points as a section; tag dictionaries hold repeated and unused values."""
     fields = {}
-    for name, kind in _FIELDS.items():
+    for name, kind in (_FIELDS | _FIXED).items():
         if not any(name in row.fields for row in points):
             continue
         valid = np.array(
