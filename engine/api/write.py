@@ -95,7 +95,7 @@ class Write:
         if errors and self.log is not None:
             self.log.warning("bad lines", count=len(errors), first=str(errors[0]), db=query.get("db"))
 
-    async def _feed(self, parser: LineParser, gzip: bool, receive: Any, limit: int) -> None:  # noqa: FBT001
+    async def _feed(self, parser: LineParser, gzip: bool, receive: Any, limit: int) -> None:
         inflate = zlib.decompressobj(_GZIP) if gzip else None
         size, raw = 0, 0
         while True:

@@ -505,13 +505,23 @@ class Supervisor:
             t = self._lifecycle.tasks.get(task)
             if t is None:
                 continue
-            state: dict[str, Any] = {"executing": t.executing, "error": t.error, "stats": None, "edges": []}
+            state: dict[str, Any] = {
+                "executing": t.executing,
+                "error": t.error,
+                "stats": None,
+                "edges": [],
+                "nodes": [],
+            }
             if t.executing:
                 state["stats"] = {
                     "task-stats": {"throughput": self._rate(t)},
                     "node-stats": statistics.node_stats(t, self._pages),
                 }
                 state["edges"] = statistics.edge_counts(t, self._pages)
+                state["nodes"] = [
+                    {"name": n["name"], "kind": n["kind"], "children": n["children"]}
+                    for n in t.definition.plan["nodes"]
+                ]
             out[task] = state
         return out
 

@@ -1,0 +1,184 @@
+"""`/tasks` (spec "HTTP API" §7-9, §11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from engine import rpc
+from engine.api import lists
+from engine.api.conventions import answer, link, nothing, rfc3339
+from engine.definitions.bodies import RefusedError
+from tickscript.dot import LiveStats, live_dot
+from tickscript.gostrings import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from engine.api.callers import Servers
+
+_FIELDS = (
+    "link", "id", "type", "dbrps", "script", "vars", "dot", "status", "executing", "error", "stats",
+    "created", "modified", "last-enabled", "template-id",
+)  # fmt: skip
+_NOT_EXECUTING: dict[str, Any] = {"executing": False, "error": "", "stats": None, "edges": [], "nodes": []}
+
+
+@dataclass(slots=True)
+class _Node:
+    """A node of a running pipeline, as far as DOT draws it."""
+
+    name: str
+    kind: str
+    children: list[_Node]
+
+
+@dataclass(slots=True)
+class _Running:
+    type: str
+    nodes: list[_Node]
+
+
+def running_dot(task: Mapping[str, Any], state: Mapping[str, Any], view: str) -> str:
+    """The live DOT of what runs, which after a change without restart is not what is stored."""
+    nodes = {n["name"]: _Node(n["name"], n["kind"], []) for n in state["nodes"]}
+    places: dict[tuple[str, str], list[int]] = {}
+    for n in state["nodes"]:
+        for place, child in enumerate(n["children"]):
+            nodes[n["name"]].children.append(nodes[child])
+            places.setdefault((n["name"], child), []).append(place)
+    processed = {}
+    for parent, child, count in state["edges"]:
+        processed[parent, places[parent, child].pop(0)] = count
+    stats = state["stats"]
+    live = LiveStats(stats["task-stats"]["throughput"], stats["node-stats"], processed)
+    pipeline: Any = _Running(task["type"], list(nodes.values()))
+    return live_dot(pipeline, task["id"], live, "labels" if view == "labels" else "attributes")
+
+
+def _choice(request: Request, name: str, choices: tuple[str, ...]) -> str:
+    value = request.query_params.get(name, "") or choices[0]
+    if value not in choices:
+        raise RefusedError(400, f"invalid {name} parameter {quote(value)}")
+    return value
+
+
+class Tasks:
+    """The resource. One instance a front end."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+
+    def routes(self, base: str) -> list[Route]:
+        return [
+            Route(f"{base}/tasks", self.list, methods=["GET"]),
+            Route(f"{base}/tasks", self.create, methods=["POST"]),
+            Route(f"{base}/tasks/{{id:path}}", self.get, methods=["GET"]),
+            Route(f"{base}/tasks/{{id:path}}", self.patch, methods=["PATCH"]),
+            Route(f"{base}/tasks/{{id:path}}", self.delete, methods=["DELETE"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        result = await self._servers.store.call("task_create", body=await request.body())
+        await self._servers.act(result["actions"])
+        return await self._object(result["task"]["id"], "formatted", "attributes")
+
+    async def get(self, request: Request) -> Response:
+        identity = _identity(request)
+        rows = await self._out(identity)
+        if rows is not None:
+            return rows
+        task = await self._servers.store.call("task_get", id=identity)
+        script_format = _choice(request, "script-format", ("formatted", "raw"))
+        view = _choice(request, "dot-view", ("attributes", "labels"))
+        replay = request.query_params.get("replay-id")
+        if replay:
+            raise RefusedError(400, f"no running replay with ID: {replay}")
+        return await self._object(identity, script_format, view, task)
+
+    async def _out(self, path: str) -> Response | None:
+        """The rows of a httpOut node, where the path is one."""
+        task, slash, endpoint = path.partition("/")
+        while slash:
+            try:
+                found = await self._servers.supervisor.call("out", task=task, path=endpoint)
+            except rpc.RpcError as error:
+                if error.code != 404:
+                    raise
+            else:
+                return Response(found["body"], found["status"])
+            more, slash, endpoint = endpoint.partition("/")
+            task = f"{task}/{more}"
+        return None
+
+    async def _object(self, identity: str, script_format: str, view: str, task: Any = None) -> Response:
+        if task is None:
+            task = await self._servers.store.call("task_get", id=identity)
+        states = await self._servers.supervisor.call("task_states", ids=[identity])
+        return answer(_object(task, states.get(identity, _NOT_EXECUTING), script_format, view))
+
+    async def list(self, request: Request) -> Response:
+        names = lists.fields(request, _FIELDS)
+        script_format = _choice(request, "script-format", ("formatted", "raw"))
+        view = _choice(request, "dot-view", ("attributes", "labels"))
+        page = {
+            "pattern": request.query_params.get("pattern", ""),
+            "offset": lists.integer(request, "offset", 0),
+            "limit": lists.integer(request, "limit", 100),
+        }
+        tasks = await self._servers.store.call("task_list", **page)
+        states = await self._servers.supervisor.call("task_states", ids=[t["id"] for t in tasks])
+        items = []
+        for task in tasks:
+            state = states.get(task["id"], _NOT_EXECUTING)
+            item = _object(task, state, script_format, view)
+            item["stats"] = state["stats"] if state["executing"] else None
+            item["error"] = state["error"] or task["error"]
+            item["dot"] = item["dot"] or None
+            item["template-id"] = item["template-id"] or lists.LEFT_OUT
+            items.append(lists.project(item, names))
+        return answer({"tasks": items})
+
+    async def patch(self, request: Request) -> Response:
+        identity = _identity(request)
+        result = await self._servers.store.call("task_patch", id=identity, body=await request.body())
+        await self._servers.act(result["actions"])
+        return await self._object(result["task"]["id"], "formatted", "attributes")
+
+    async def delete(self, request: Request) -> Response:
+        result = await self._servers.store.call("task_delete", id=_identity(request))
+        await self._servers.act(result["actions"])
+        return nothing()
+
+
+def _identity(request: Request) -> str:
+    identity = str(request.path_params["id"])
+    if not identity:
+        raise RefusedError(400, "must specify task id on path")
+    return identity
+
+
+def _object(task: Mapping[str, Any], state: Mapping[str, Any], script_format: str, view: str) -> dict[str, Any]:
+    executing = state["executing"]
+    return {
+        "link": link(f"tasks/{task['id']}"),
+        "id": task["id"],
+        "template-id": task["template_id"],
+        "type": task["type"],
+        "dbrps": task["dbrps"],
+        "script": task["formatted" if script_format == "formatted" else "script"],
+        "vars": task["vars"],
+        "dot": running_dot(task, state, view) if executing else task["dot"],
+        "status": task["status"],
+        "executing": executing,
+        "error": task["compile_error"] or ("" if executing else state["error"] or task["error"]),
+        "stats": state["stats"] if executing else {},
+        "created": rfc3339(task["created"]),
+        "modified": rfc3339(task["modified"]),
+        "last-enabled": rfc3339(task["last_enabled"]),
+    }
