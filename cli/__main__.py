@@ -1,0 +1,5 @@
+"""`python -m cli` is `tickworks`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""`tickworks`: the command that everything else hangs on, and the options that stand before a command.
+
+Always: a module of this package imports what is dear (rich, httpx, the engine) when a command runs, so that `--help`
+answers at once. Results go to standard output, everything else to standard error. Exit status as in the spec "Command
+lines" §1: 0 success, 1 no such command, 2 wrong usage or a server that cannot start, 3 the command failed, 4 an
+unusable URL.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import serve, tick
+
+_NO_COMMAND = 1
+
+
+class _Commands(TyperGroup):
+    """The commands; a word that is none of them ends with the status that scripts of the reference's client expect."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None:
+            typer.echo(f"Unknown command {args[0]}", err=True)
+            typer.echo(ctx.get_usage(), err=True)
+            raise typer.Exit(_NO_COMMAND)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="tickworks",
+    cls=_Commands,
+    help="Runs Kapacitor's TICKscripts, a process per node.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def _globals(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo("Error: Must pass a command.", err=True)
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(_NO_COMMAND)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of this program."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - not needed for --help
+
+    try:
+        number = version("tickworks")
+    except PackageNotFoundError:
+        number = "unknown (not installed)"
+    typer.echo(f"Tickworks {number}")
+
+
+app.command()(serve.serve)
+app.add_typer(tick.app)
+
+
+def main() -> None:
+    """The entry point of the `tickworks` command."""
+    app(prog_name="tickworks", args=sys.argv[1:])
