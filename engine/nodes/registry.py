@@ -1,0 +1,108 @@
+"""From a node's declaration to its operator.
+
+The declaration's class decides; its typed properties become the operator's keyword arguments, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.nodes.aggregates import AggregateOperator, CountOperator
+from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
+from engine.nodes.http_out import HttpOutOperator
+from engine.nodes.log import LogOperator
+from engine.nodes.passing import PassOperator
+from engine.nodes.source import FromOperator
+from engine.nodes.where import WhereOperator
+from engine.nodes.window import WindowOperator
+from engine.operator import TaskError
+from tickscript.lambdas.errors import CompileError
+from tickscript.nodes import influxql
+from tickscript.nodes.base import BATCH, STREAM
+from tickscript.nodes.expressions import Where
+from tickscript.nodes.groups import GroupBy
+from tickscript.nodes.outputs import HTTPOut
+from tickscript.nodes.rows import Log, Noop
+from tickscript.nodes.stream import From, Stream
+from tickscript.nodes.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from engine.operator import Context, Operator, Outside
+    from tickscript.nodes.base import Node
+
+Maker = "Callable[[Any, Context], Operator | Outside]"
+
+
+def _from(node: From, context: Context) -> Operator:
+    return FromOperator(
+        database=node.database, retention_policy=node.retention_policy, measurement=node.measurement,
+        truncate=node.truncate, round_to=node.round, group_by=node.group_names, group_all=node.group_all,
+        group_by_measurement=node.group_by_measurement, where=node.where, context=context, quiet=node.quiet,
+    )  # fmt: skip
+
+
+def _where(node: Where, context: Context) -> Operator:
+    if node.lambda_ is None:
+        raise TaskError("nil expression passed to WhereNode")
+    return WhereOperator(condition=node.lambda_, context=context, quiet=node.quiet)
+
+
+def _group_by(node: GroupBy, _: Context) -> Operator:
+    make = BatchGroupByOperator if node.wants == BATCH else StreamGroupByOperator
+    return make(
+        group_by=node.group_names, group_all=node.group_all, exclude=node.exclude, by_measurement=node.by_measurement
+    )
+
+
+def _window(node: Window, _: Context) -> Operator:
+    return WindowOperator(
+        period=node.period, every=node.every, align=node.align, fill_period=node.fill_period,
+        period_count=node.period_count, every_count=node.every_count,
+    )  # fmt: skip
+
+
+def _function(node: influxql.Function) -> dict[str, Any]:
+    return {
+        "function": node.method, "field": node.field, "as_": node.as_, "stream": node.wants == STREAM,
+        "use_point_times": node.use_point_times, "quiet": node.quiet,
+    }  # fmt: skip
+
+
+def _aggregate(node: influxql.Function, _: Context) -> Operator:
+    return AggregateOperator(**_function(node))
+
+
+def _count(node: influxql.Count, _: Context) -> Operator:
+    return CountOperator(**_function(node))
+
+
+MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]] = MappingProxyType(
+    {
+        Stream: lambda _node, _context: PassOperator(),
+        Noop: lambda _node, _context: PassOperator(),
+        From: _from,
+        Where: _where,
+        GroupBy: _group_by,
+        Window: _window,
+        influxql.Count: _count,
+        **dict.fromkeys(
+            (influxql.Sum, influxql.Mean, influxql.Median, influxql.Mode, influxql.Spread, influxql.Stddev), _aggregate
+        ),
+        HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
+        Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
+    }
+)
+
+
+def build(node: Node, context: Context) -> Operator | Outside:
+    """The operator of a declared node. Raises TaskError where the kind has none, or the node cannot be started."""
+    maker = MAKERS.get(type(node))
+    if maker is None:
+        raise TaskError(f"node kind {node.method or node.kind!r} has no operator")
+    try:
+        return maker(node, context)
+    except CompileError as error:
+        raise TaskError(str(error)) from error
