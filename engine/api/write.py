@@ -70,7 +70,7 @@ class Write:
         for key, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
             query.setdefault(key, value)
         http = self._settings.http
-        parser = self._idle.pop() if self._idle else LineParser()
+        parser = self._idle.pop() if self._idle else LineParser(self._settings.engine.max_frame_rows)
         parser.begin(
             db=query.get("db", ""),
             rp=query.get("rp") or self._settings.default_retention_policy,
@@ -79,7 +79,7 @@ class Write:
         )
         try:
             await self._feed(parser, headers.get(b"content-encoding") == b"gzip", receive, http.max_body_bytes)
-            parsed = parser.finish(self._settings.engine.max_frame_rows)
+            parsed = parser.finish()
         finally:
             parser.reset()
             self._idle.append(parser)
