@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.nodes.aggregates import AggregateOperator, CountOperator
+from engine.nodes.eval import EvalOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.log import LogOperator
@@ -20,7 +21,7 @@ from engine.operator import TaskError
 from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
 from tickscript.nodes.base import BATCH, STREAM
-from tickscript.nodes.expressions import Where
+from tickscript.nodes.expressions import Eval, Where
 from tickscript.nodes.groups import GroupBy
 from tickscript.nodes.outputs import HTTPOut
 from tickscript.nodes.rows import Log, Noop
@@ -48,6 +49,13 @@ def _where(node: Where, context: Context) -> Operator:
     if node.lambda_ is None:
         raise TaskError("nil expression passed to WhereNode")
     return WhereOperator(condition=node.lambda_, context=context, quiet=node.quiet)
+
+
+def _eval(node: Eval, context: Context) -> Operator:
+    return EvalOperator(
+        lambdas=node.lambdas, as_=node.as_, tags=node.tags, keep=node.keep_list if node.keep else None,
+        quiet=node.quiet, context=context,
+    )  # fmt: skip
 
 
 def _group_by(node: GroupBy, _: Context) -> Operator:
@@ -85,6 +93,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         Noop: lambda _node, _context: PassOperator(),
         From: _from,
         Where: _where,
+        Eval: _eval,
         GroupBy: _group_by,
         Window: _window,
         influxql.Count: _count,
