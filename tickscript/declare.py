@@ -111,6 +111,7 @@ class Property:
     empty_is_null: bool = False
     empty_is_absent: bool = False
     unprinted: bool = False
+    zero_counts: bool = False
 
     @property
     def is_slot(self) -> bool:
@@ -151,7 +152,7 @@ class Property:
         """The calls that set this property to what it is, as argument lists (spec 8.5)."""
         value = getattr(owner, self.attribute)
         match self.form:
-            case Form.SLOT if value != self.type.zero and not self.unprinted:
+            case Form.SLOT if (value != self.type.zero or self.zero_counts) and not self.unprinted:
                 yield (self.type.literal(value),)
             case Form.FLAG if value:
                 yield ()
@@ -222,15 +223,17 @@ def _field(default: Any, declared: Property) -> Any:
 
 def slot(
     type_: Type, default: Any, doc: str, *, name: str = "", json: str | None = None, absent: bool = False,
-    unprinted: bool = False,
+    unprinted: bool = False, computed: bool = False,
 ) -> Any:  # fmt: skip
     """A property with exactly one argument; the last call wins.
 
     `absent`: JSON has the key only when it is set. `unprinted`: the canonical text says it in another call.
+    `computed`: the node itself sets the default, so that only a script can have set the zero value.
     """
     declared = Property(
-        form=Form.SLOT, type=type_, doc=doc, name=name, json=json, empty_is_absent=absent, unprinted=unprinted
-    )
+        form=Form.SLOT, type=type_, doc=doc, name=name, json=json, empty_is_absent=absent, unprinted=unprinted,
+        zero_counts=computed or default != type_.zero,
+    )  # fmt: skip
     return _field(default, declared)
 
 

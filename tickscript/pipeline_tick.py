@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from tickscript import ast
+from tickscript.declare import Form
 from tickscript.errors import EvaluationError
 from tickscript.fold import rewrite
 from tickscript.formatter import format_program
@@ -191,6 +192,8 @@ class _AsReference(_Writer):
         if not printed and name in self._EMPTY and isinstance(getattr(owner, declared.attribute), tuple):
             printed = [()]
         for args in printed:
+            if (declared.form is Form.SLOT or name == "groupBy") and all(map(_is_zero, args)):
+                continue
             if isinstance(owner, Query) and name == "groupBy":
                 yield (ast.List(args),)
             elif name == "flapping":

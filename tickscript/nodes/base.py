@@ -109,9 +109,9 @@ class Node(Declared):
     wants: str = NO_EDGE
     provides: str = NO_EDGE
     # Nodes, in link order; the names of nodes where a plan was decoded.
-    parents: list[Any] = dataclasses.field(default_factory=list)
-    children: list[Any] = dataclasses.field(default_factory=list)
-    graph: Graph | None = None
+    parents: list[Any] = dataclasses.field(default_factory=list, repr=False)
+    children: list[Any] = dataclasses.field(default_factory=list, repr=False)
+    graph: Graph | None = dataclasses.field(default=None, repr=False)
     quiet: bool = flag("Count errors of this node without logging them.", json="")
 
     @property
@@ -182,7 +182,7 @@ def set_dimensions(node: Any, args: Arguments) -> Declared:
 
 
 def print_dimensions(node: Any) -> list[tuple[ast.Expr, ...]]:
-    return [tuple(map(ANY.literal, node.group_by))] if node.group_by else []
+    return [tuple(map(ANY.literal, node.group_by))] if node.group_by or "group_by" in node.given else []
 
 
 def dimension_names(dimensions: Iterable[object]) -> tuple[str, ...]:

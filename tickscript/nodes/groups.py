@@ -31,7 +31,7 @@ def _exclude(node: GroupBy, args: Arguments) -> GroupBy:
 
 
 def _print_exclude(node: GroupBy) -> list[tuple[ast.Expr, ...]]:
-    return [tuple(map(STRING.literal, node.exclude))] if node.exclude else []
+    return [tuple(map(STRING.literal, node.exclude))] if node.exclude or "exclude" in node.given else []
 
 
 @declare

@@ -40,7 +40,7 @@ class Handler(Declared):
     method: ClassVar[str] = ""
 
     # The alert that the handler belongs to while a script is evaluated.
-    alert: Any = None
+    alert: Any = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def make(cls, args: Arguments) -> Handler:

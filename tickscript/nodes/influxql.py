@@ -24,7 +24,7 @@ class Function(Node):
     json_order: ClassVar[tuple[str, ...]] = ("field", "as", "usePointTimes")
 
     field: str = argument(STRING, "The field.", default="")
-    as_: str = slot(STRING, "", "Name of the result; the function's name unless set.")
+    as_: str = slot(STRING, "", "Name of the result; the function's name unless set.", computed=True)
     use_point_times: bool = flag("Give results the times of the points they come from, not that of the batch.")
 
     def __post_init__(self) -> None:

@@ -117,7 +117,7 @@ class Derivative(Node):
     )
 
     field: str = argument(STRING, "The field.", default="")
-    as_: str = slot(STRING, "", "Name of the result; the field's own name unless set.")
+    as_: str = slot(STRING, "", "Name of the result; the field's own name unless set.", computed=True)
     unit: int = slot(DURATION, SECOND, "The time that the rate is per.")
     non_negative: bool = flag("Leave out results below zero, as counters give when they start again.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,7 +38,7 @@ class Stats(Node):
     interval: int = argument(DURATION, "How often.", default=0)
     align: bool = flag("Let times be multiples of the interval.")
     # The node, or its name where a plan was decoded.
-    watched: Any = None
+    watched: Any = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def chain(cls, graph: Graph, parent: Node, args: Arguments) -> Node:

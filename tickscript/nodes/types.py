@@ -219,8 +219,6 @@ class _Any(Type):
         match value:
             case bool() | int() | float() | str() | None:
                 return value
-            case ast.Duration():
-                return format_duration(value.value)
             case TimeDimension():
                 return {
                     "typeOf": "time",
