@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PACKET = 1 << 22
 """The largest order: a task whose node needs more text than this is refused."""
 
+NODE_NICE = 5
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -124,9 +126,16 @@ class Zygote:
         self._epoll.modify(self._channel.fileno(), select.EPOLLIN)
 
 
+def yield_to_ingest() -> None:
+    """Let front ends and the supervisor run first where processors are scarce: what is accepted waits safely in the log."""
+    os.nice(NODE_NICE)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def _node(spec: specs.ProcessSpec) -> int:
     from engine.runner.main import run  # noqa: PLC0415 - loaded before the first fork
 
+    yield_to_ingest()
     return run(spec)
 
 

@@ -49,7 +49,7 @@ class Ingest:
         self._fd = int(self._socket.getsockopt(zmq.FD))
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._loop.add_reader(self._fd, self._room.set)
+        self._loop.add_reader(self._fd, self._on_state)
 
     async def write(self, frames: Sequence[Frame], timeout: float) -> None:  # noqa: ASYNC109
         """Send the frames and wait for their acknowledgement. Raises RpcError (503) when refused or not answered in time."""
@@ -80,6 +80,11 @@ class Ingest:
                     await self._room.wait()
             else:
                 return
+
+    def _on_state(self) -> None:
+        """The socket's state has changed: reading its events is what makes the descriptor quiet again."""
+        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT:
+            self._room.set()
 
     def on_notice(self, operation: str, arguments: Any) -> None:
         """An acknowledgement or a refusal has come in."""

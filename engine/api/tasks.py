@@ -56,7 +56,11 @@ def running_dot(task: Mapping[str, Any], state: Mapping[str, Any], view: str) ->
     for parent, child, count in state["edges"]:
         processed[parent, places[parent, child].pop(0)] = count
     stats = state["stats"]
-    live = LiveStats(stats["task-stats"]["throughput"], stats["node-stats"], processed)
+    own = {
+        name: {k: v for k, v in figures.items() if k not in ("collected", "emitted")}
+        for name, figures in stats["node-stats"].items()
+    }
+    live = LiveStats(stats["task-stats"]["throughput"], own, processed)
     pipeline: Any = _Running(task["type"], list(nodes.values()))
     return live_dot(pipeline, task["id"], live, "labels" if view == "labels" else "attributes")
 
