@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import serve, tick
+from cli import serve, tick, warm
 
 _NO_COMMAND = 1
 
@@ -62,6 +62,7 @@ def version() -> None:
 
 
 app.command()(serve.serve)
+app.command()(warm.warm)
 app.add_typer(tick.app)
 
 

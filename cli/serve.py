@@ -6,8 +6,9 @@ on standard error and exit status 2, never a traceback.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -34,10 +35,39 @@ def serve(
     from engine.config import ConfigError, Flags, load  # noqa: PLC0415 - only to serve
 
     try:
-        settings = load(config, Flags(data_dir=data_dir, http=http, log_level=log_level))
+        loaded = load(config, Flags(data_dir=data_dir, http=http, log_level=log_level))
+        _redirect_log(loaded.log_file)
     except ConfigError as error:
-        typer.echo(f"tickworks: {error}", err=True)
-        raise typer.Exit(_USAGE) from None
-    from engine.launcher import serve as run  # noqa: PLC0415 - only to serve
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"log file {loaded.log_file}: {error.strerror}")
+    from engine import launcher, logs  # noqa: PLC0415 - only to serve
 
-    raise typer.Exit(run(settings))
+    logs.configure(loaded.settings.log_level)
+    log = logs.get_logger(process="launcher")
+    if loaded.path is None:
+        log.info("no configuration file, using defaults", data_dir=loaded.settings.data_dir)
+    else:
+        log.info("using configuration", path=str(loaded.path))
+    if loaded.without_effect:
+        log.warning("settings without effect in this version", settings=list(loaded.without_effect))
+    raise typer.Exit(launcher.serve(loaded.settings))
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"tickworks: {text}", err=True)
+    raise typer.Exit(_USAGE) from None
+
+
+def _redirect_log(file: str) -> None:
+    """Let standard error, to which every process logs, be what `[logging] file` names."""
+    if file in {"", "STDERR"}:
+        return
+    if file == "STDOUT":
+        os.dup2(1, 2)
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
