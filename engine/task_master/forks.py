@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.ingest_log.log import IngestLog
     from transports.edge import Collector
 
-_READ_BYTES = 4 << 20
+_READ_BYTES = 1 << 20
 _READ_FRAMES = 64
 _CACHED = 64
 
@@ -146,6 +146,8 @@ class Forks:
         head = self._log.head
         cursor = head if position is None else min(position, head)
         fork = Fork(task, collector, cursor, live=cursor == head)
+        before = self._log.rows_before(cursor + 1)
+        fork.rows_end = before if isinstance(before, int) else None
         self._forks[task] = fork
         self.routes.add(task, dbrps, measurements)
         if not fork.live:

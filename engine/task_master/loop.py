@@ -28,7 +28,7 @@ from engine.status import StatusFile
 from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
-from engine.task_master.placement import place
+from engine.task_master.placement import PlacementError, place
 from engine.zygote import PACKET
 from transports.context import new_context
 from transports.paths import RunDirectory
@@ -152,6 +152,8 @@ class Supervisor:
         return int(max(0.0, min(due) * 1000 + 1)) if due else None
 
     def _housekeeping(self) -> None:
+        for dropped in self._ingest_log.retain():
+            self._log.debug("segment dropped", first=dropped.first, last=dropped.last, reason=dropped.reason)
         now = clock.monotonic()
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
@@ -199,6 +201,9 @@ class Supervisor:
         wanted = self._forks.wanted(header)
         if not wanted:
             self._acknowledge(who, number)
+            return
+        if self._helper.failed and self._settings.log.fsync == "always":
+            self._refuse(who, number, "the ingest log cannot be synced")
             return
         position = self._ingest_log.next_position
         header = msgspec.structs.replace(header, position=position)
@@ -261,8 +266,6 @@ class Supervisor:
                         fork.asked = None
             elif isinstance(event, HelperDied):
                 self._log.warning("log helper died", reason=event.reason)
-        for dropped in self._ingest_log.retain():
-            self._log.debug("segment dropped", first=dropped.first, last=dropped.last, reason=dropped.reason)
 
     # ------------------------------------------------------------------ zygote
 
@@ -413,7 +416,7 @@ class Supervisor:
                         {"endpoints": self._settings.endpoints, "hostname": self._settings.hostname},
                     )
                 )
-        except RuntimeError as error:
+        except (RuntimeError, PlacementError) as error:
             self._do(self._lifecycle.cannot_place(task, str(error)))
             return
         self._do(self._lifecycle.placed(task, layout, processes))

@@ -37,9 +37,14 @@ class Layout:
     measurements: frozenset[str]
 
 
+class PlacementError(Exception):
+    """The task cannot be laid out; the text is the client's."""
+
+
 def place(plan: Mapping[str, Any], new_path: Callable[[], str]) -> Layout:
-    """Lay out the task of a plan (tickscript.plan)."""
+    """Lay out the task of a plan (tickscript.plan). Raises PlacementError."""
     nodes: Sequence[Mapping[str, Any]] = plan["nodes"]
+    _check_edges(nodes)
     by_name = {n["name"]: n for n in nodes}
     chains = _chains(nodes)
     process_of = {name: p for p in chains for name in p.nodes}
@@ -62,6 +67,19 @@ def place(plan: Mapping[str, Any], new_path: Callable[[], str]) -> Layout:
             roots.append((path, "stream"))
         p.outside = first["kind"] in OUTSIDE_KINDS
     return Layout(chains, roots, _keeps(nodes), _measurements(nodes))
+
+
+def _check_edges(nodes: Sequence[Mapping[str, Any]]) -> None:
+    """Every link joins what one side provides to what the other wants (spec "Pipeline nodes" §2.1)."""
+    by_name = {n["name"]: n for n in nodes}
+    for n in nodes:
+        for name in n["children"]:
+            child = by_name[name]
+            link = f"{n['name']}:{n['provides']} -> {name}:{child['wants']}"
+            if n["provides"] == "noedge":
+                raise PlacementError(f"cannot add child no edge expected: {link}")
+            if n["provides"] != child["wants"]:
+                raise PlacementError(f"cannot add child mismatched edges: {link}")
 
 
 def _chains(nodes: Sequence[Mapping[str, Any]]) -> list[PlacedProcess]:

@@ -1,0 +1,290 @@
+"""The life of tasks, event by event: no process, no socket, no clock but the numbers here."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from engine.task_master import lifecycle as life
+from engine.task_master.placement import Layout
+
+DEFINITION = life.Definition({"nodes": []}, (("db", "rp"),))
+LAYOUT = Layout([], [("path", "stream")], {}, frozenset({"cpu"}))
+
+
+def machine(resume=None):
+    return life.Lifecycle(resume_position=lambda _: resume, start_timeout_s=30.0, drain_timeout_s=10.0)
+
+
+def spawn(m, task="t", nodes=("from1", "log2")):
+    processes = [life.Process(m.new_process_id(task, n), task, (n,), (i,), 1) for i, n in enumerate(nodes)]
+    m.placed(task, LAYOUT, processes)
+    return processes
+
+
+def running(m, task="t", request="enable"):
+    assert m.start(request, task, DEFINITION, 0.0) == [life.Spawn(task)]
+    processes = spawn(m, task)
+    assert m.ready(processes[0].id, []) == []
+    out = m.ready(processes[1].id, [])
+    assert out[0] == life.OpenFork(task, None)
+    assert life.Answer(request) in out
+    return processes
+
+
+def kinds(instructions):
+    return [type(i).__name__ for i in instructions]
+
+
+def test_a_start_is_answered_when_every_process_is_ready():
+    m = machine()
+    running(m)
+    assert m.tasks["t"].state is life.State.RUNNING
+
+
+def test_starting_an_executing_task_is_refused():
+    m = machine()
+    running(m)
+    assert m.start("again", "t", DEFINITION, 1.0) == [life.Answer("again", "task t is already executing")]
+
+
+def test_a_node_that_refuses_fails_the_start_with_its_bare_error():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    processes = spawn(m)
+    out = m.failed(processes[1].id, "log2", "bad property")
+    assert life.Answer("enable", "bad property") in out
+    assert life.KeepError("t", "bad property") in out
+    assert {i.process for i in out if isinstance(i, life.Kill)} == {p.id for p in processes}
+    assert not m.tasks["t"].executing
+
+
+def test_a_definite_error_later_names_its_node_and_lets_the_rest_drain():
+    m = machine()
+    processes = running(m)
+    out = m.failed(processes[0].id, "from1", "boom")
+    assert m.tasks["t"].error == "from1: boom"
+    assert not any(isinstance(i, life.Kill) for i in out)
+    assert kinds(out)[0] == "CloseFork"
+
+
+def test_the_first_error_is_kept():
+    m = machine()
+    processes = running(m)
+    m.failed(processes[0].id, "from1", "boom")
+    assert m.failed(processes[1].id, "log2", "later") == []
+    assert m.tasks["t"].error == "from1: boom"
+
+
+def test_a_stop_drains_and_is_answered_when_all_are_gone():
+    m = machine()
+    processes = running(m)
+    assert m.stop("disable", "t", 1.0) == [life.DrainFork("t")]
+    for p in processes:
+        m.ended(p.id)
+    assert kinds(m.exited(processes[0].id, 0, 2.0)) == ["Release"]
+    out = m.exited(processes[1].id, 0, 2.0)
+    assert life.Answer("disable") in out
+    assert "t" not in m.tasks
+
+
+def test_a_drain_that_takes_too_long_is_aborted():
+    m = machine()
+    processes = running(m)
+    m.stop("disable", "t", 1.0)
+    assert m.tick(10.9) == []
+    out = m.tick(11.0)
+    assert {i.process for i in out if isinstance(i, life.Kill)} == {p.id for p in processes}
+    m.exited(processes[0].id, -9, 11.1)
+    assert life.Answer("disable") in m.exited(processes[1].id, -9, 11.2)
+
+
+def test_stopping_what_does_not_run_is_answered_at_once():
+    assert machine().stop("disable", "t", 0.0) == [life.Answer("disable")]
+
+
+def test_stopping_a_task_that_starts_answers_both():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    processes = spawn(m)
+    out = m.stop("disable", "t", 1.0)
+    assert life.Answer("enable", "task was stopped") in out
+    for p in processes[:-1]:
+        m.exited(p.id, -9, 1.0)
+    assert life.Answer("disable") in m.exited(processes[-1].id, -9, 1.0)
+
+
+def test_a_crash_restarts_the_task_from_its_resume_position_after_the_back_off():
+    m = machine(resume=42)
+    processes = running(m)
+    out = m.exited(processes[0].id, -9, 5.0)
+    assert life.CloseFork("t") in out
+    assert life.Kill(processes[1].id) in out
+    m.exited(processes[1].id, -9, 5.0)
+    assert m.tick(5.05) == []
+    assert m.tick(5.1) == [life.Spawn("t")]
+    again = spawn(m)
+    m.ready(again[0].id, [])
+    assert life.OpenFork("t", 42) in m.ready(again[1].id, [])
+
+
+def test_three_exits_at_one_position_stop_the_task():
+    m = machine(resume=7)
+    processes = running(m)
+    now = 0.0
+    for attempt in range(life.MAX_EXITS):
+        now += 100.0
+        m.exited(processes[0].id, -11, now)
+        m.exited(processes[1].id, -9, now)
+        if attempt < life.MAX_EXITS - 1:
+            assert m.tick(now + 50.0) == [life.Spawn("t")]
+            processes = spawn(m)
+            for p in processes:
+                m.ready(p.id, [])
+    t = m.tasks["t"]
+    assert t.state is life.State.FAILED
+    assert t.error == "from1: process killed by signal 11, 3 times at the same input"
+
+
+def test_exits_at_different_positions_do_not_add_up():
+    position = 0
+
+    def next_position(_):
+        return position
+
+    m = life.Lifecycle(resume_position=next_position)
+    processes = running(m)
+    for position in range(10, 20):
+        m.exited(processes[0].id, -11, position * 100.0)
+        m.exited(processes[1].id, -9, position * 100.0)
+        assert m.tick(position * 100.0 + 50.0) == [life.Spawn("t")]
+        processes = spawn(m)
+        for p in processes:
+            m.ready(p.id, [])
+    assert m.tasks["t"].state is life.State.RUNNING
+
+
+def test_two_nodes_with_one_path_fail_the_task():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    processes = spawn(m, nodes=("http_out2", "http_out3"))
+    m.ready(processes[0].id, ["x"])
+    m.ready(processes[1].id, ["x"])
+    assert m.tasks["t"].error == "http_out3: http: multiple registrations for /kapacitor/v1/tasks/t/x"
+
+
+def test_a_start_that_takes_too_long_names_who_is_late():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    processes = spawn(m)
+    m.ready(processes[0].id, [])
+    m.tick(30.0)
+    assert m.tasks["t"].error == "not ready within 30s: log2"
+
+
+def test_exits_of_an_earlier_incarnation_do_not_touch_a_later_one():
+    m = machine()
+    old = running(m)
+    m.failed(old[0].id, "from1", "boom")
+    running(m, request="second")
+    assert kinds(m.exited(old[0].id, -9, 3.0)) == ["Release"]
+    assert m.tasks["t"].state is life.State.RUNNING
+
+
+class Tasks(RuleBasedStateMachine):
+    """Any order of events: every process is released once, every request answered once, nobody is left over."""
+
+    def __init__(self):
+        super().__init__()
+        self.m = machine(resume=1)
+        self.now = 0.0
+        self.alive = {}
+        self.released = set()
+        self.waiting = set()
+        self.forks = set()
+        self.requests = 0
+
+    def do(self, instructions):
+        for i in instructions:
+            match i:
+                case life.Spawn(task):
+                    for p in spawn(self.m, task):
+                        self.alive[p.id] = p
+                case life.OpenFork(task, _):
+                    assert task not in self.forks
+                    self.forks.add(task)
+                case life.CloseFork(task):
+                    self.forks.discard(task)
+                case life.DrainFork(task):
+                    assert task in self.forks
+                case life.Release(process):
+                    assert process.id not in self.released
+                    self.released.add(process.id)
+                case life.Answer(request, _):
+                    self.waiting.remove(request)
+                case life.Kill(process):
+                    assert process in self.alive
+
+    def request(self):
+        self.requests += 1
+        self.waiting.add(self.requests)
+        return self.requests
+
+    @rule(task=st.sampled_from("ab"))
+    def start(self, task):
+        self.do(self.m.start(self.request(), task, DEFINITION, self.now))
+
+    @rule(task=st.sampled_from("ab"))
+    def stop(self, task):
+        self.do(self.m.stop(self.request(), task, self.now))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def ready(self, data):
+        self.do(self.m.ready(data.draw(st.sampled_from(sorted(self.alive))), []))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def fail(self, data):
+        p = self.alive[data.draw(st.sampled_from(sorted(self.alive)))]
+        self.do(self.m.failed(p.id, p.nodes[0], "boom"))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), clean=st.booleans())
+    def exit(self, data, clean):
+        identity = data.draw(st.sampled_from(sorted(self.alive)))
+        del self.alive[identity]
+        if clean:
+            self.do(self.m.ended(identity))
+        self.do(self.m.exited(identity, 0 if clean else -9, self.now))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 11.0, 40.0]))
+    def wait(self, seconds):
+        self.now += seconds
+        self.do(self.m.tick(self.now))
+
+    @invariant()
+    def forks_belong_to_tasks(self):
+        assert self.forks <= set(self.m.tasks)
+
+    def teardown(self):
+        for task in list(self.m.tasks):
+            self.do(self.m.stop(self.request(), task, self.now))
+        for identity in sorted(self.alive):
+            self.do(self.m.exited(identity, -9, self.now))
+        assert not self.waiting
+        assert not self.m.processes
+        assert not self.forks
+        assert self.released >= set(self.alive)
+
+
+TestTasks = Tasks.TestCase
+
+
+@given(st.integers(0, 5))
+def test_the_next_deadline_is_the_earliest(seconds):
+    m = machine()
+    m.start(None, "a", DEFINITION, float(seconds))
+    m.start(None, "b", DEFINITION, 3.0)
+    assert m.next_deadline() == min(seconds, 3) + 30.0
