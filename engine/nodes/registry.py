@@ -12,6 +12,7 @@ from engine.nodes.aggregates import AggregateOperator, CountOperator
 from engine.nodes.eval import EvalOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
+from engine.nodes.http_post import HttpPostOperator, Target
 from engine.nodes.log import LogOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.source import FromOperator
@@ -23,7 +24,7 @@ from tickscript.nodes import influxql
 from tickscript.nodes.base import BATCH, STREAM
 from tickscript.nodes.expressions import Eval, Where
 from tickscript.nodes.groups import GroupBy
-from tickscript.nodes.outputs import HTTPOut
+from tickscript.nodes.outputs import HTTPOut, HTTPPost
 from tickscript.nodes.rows import Log, Noop
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
@@ -87,6 +88,17 @@ def _count(node: influxql.Count, _: Context) -> Operator:
     return CountOperator(**_function(node))
 
 
+def _http_post(node: HTTPPost, context: Context) -> Outside:
+    if node.endpoints:
+        target = Target.of_endpoint(node.endpoints[0], context.settings.get("endpoints") or context.endpoints)
+    else:
+        target = Target.of_url(node.urls[0])
+    return HttpPostOperator(
+        target=target, headers=node.headers, code_field=node.code_field, capture_response=node.capture_response,
+        timeout=node.timeout,
+    )  # fmt: skip
+
+
 MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]] = MappingProxyType(
     {
         Stream: lambda _node, _context: PassOperator(),
@@ -101,6 +113,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
             (influxql.Sum, influxql.Mean, influxql.Median, influxql.Mode, influxql.Spread, influxql.Stddev), _aggregate
         ),
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
+        HTTPPost: _http_post,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
     }
 )
