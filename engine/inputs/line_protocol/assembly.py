@@ -142,9 +142,8 @@ def _section_of_points(points: Sequence[Point]) -> Section:
     first = points[0]
     tags = {}
     for k, (key, _) in enumerate(first.tags):
-        values = {p.tags[k][1]: 0 for p in points}
-        for number, value in enumerate(values):
-            values[value] = number
+        distinct = dict.fromkeys(p.tags[k][1] for p in points)
+        values = {value: number for number, value in enumerate(distinct)}
         codes = np.array([values[p.tags[k][1]] for p in points], np.uint32)
         tags[text(key)] = TagColumn(codes, Strings.of(values))
     fields = {}

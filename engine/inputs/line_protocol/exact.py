@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 MIN_TIME, MAX_TIME = -9223372036854775806, 9223372036854775806
@@ -37,7 +38,7 @@ class LineError(Exception):
         super().__init__(f"unable to parse '{line.decode('utf-8', 'surrogateescape')}': {reason}")
 
 
-class _Bad(Exception):  # noqa: N818 - an inner signal, turned into a LineError
+class _Bad(Exception):
     pass
 
 
@@ -114,7 +115,7 @@ def _key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
             raise _Bad("invalid tag format")
         tags.append((_TAG_ESCAPES.sub(rb"\1", pieces[0]), _TAG_ESCAPES.sub(rb"\1", pieces[1])))
     tags.sort()
-    if any(a[0] == b[0] for a, b in zip(tags, tags[1:], strict=False)):
+    if any(a[0] == b[0] for a, b in pairwise(tags)):
         raise _Bad("duplicate tags")
     return _NAME_ESCAPES.sub(rb"\1", first), tuple(tags)
 

@@ -248,11 +248,16 @@ def parse(
     fixups[-1, 0] = 0
     i = position
     while True:
-        while i < end and (data[i] == 32 or data[i] == 9 or data[i] == 0 or data[i] == _NEWLINE or data[i] == _RETURN):
+        while i < end and (data[i] == 32 or data[i] == 9 or data[i] == 0 or data[i] == _NEWLINE):
             i += 1
         line = i
         if i >= end:
             return DONE, i, rows, used, found, -1
+        if data[i] == _RETURN:
+            if i + 1 < end and data[i + 1] == _NEWLINE:
+                i += 2
+                continue
+            return (EXACT if final or i + 1 < end else INCOMPLETE), line, rows, used, found, -1
         if data[i] == 35:
             while i < end and data[i] != _NEWLINE:
                 i += 1

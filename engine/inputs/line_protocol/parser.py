@@ -187,6 +187,8 @@ class LineParser:
             self._errors.append(error)
         else:
             if point is not None:
+                if self._rows.total >= self._rows.room:
+                    self._close_block()
                 self._rows.exact.append((self._rows.total, point))
         self._position = stop
 
