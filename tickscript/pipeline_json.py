@@ -183,19 +183,19 @@ def _connect(node: Node, key: str, parents: list[Node], udfs: Mapping[str, UdfIn
         node.watched = parents[0]
         node.set_edges(parents[0].provides)
         return
-    # The node before `|union` is its last parent.
-    incoming = parents[-1 if isinstance(node, Union) else 0].provides
+    # The node before `|union` is its last parent; the others need no methods of their own.
+    head = parents[-1 if isinstance(node, Union) else 0]
+    wanted = _SOURCE_OF.get(type(node))
+    if wanted is not None and not isinstance(head, wanted):
+        raise PipelineJsonError(f"parent node is not a source of {node.method} but is {head.go_type}")
+    if wanted is None and not head.chains:
+        raise PipelineJsonError(f"parent node is not a chain node but is {head.go_type}")
     for parent in parents:
-        wanted = _SOURCE_OF.get(type(node))
-        if wanted is not None and not isinstance(parent, wanted):
-            raise PipelineJsonError(f"parent node is not a source of {node.method} but is {parent.go_type}")
-        if wanted is None and not parent.chains:
-            raise PipelineJsonError(f"parent node is not a chain node but is {parent.go_type}")
         parent.children.append(node)
     node.parents = parents
     if isinstance(node, Udf):
-        node.info = udfs.get(node.udf_name) or UdfInfo(incoming, incoming, {})
-    node.set_edges(incoming)
+        node.info = udfs.get(node.udf_name) or UdfInfo(head.provides, head.provides, {})
+    node.set_edges(head.provides)
 
 
 def _noops(nodes: Sequence[Node]) -> list[Node]:

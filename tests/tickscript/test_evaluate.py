@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from tests.tickscript.random_pipelines import UDFS
-from tickscript import ast
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.tickscript.random_pipelines import UDFS, attributes
+from tickscript import ast, plan
 from tickscript.compile import TaskTypeError, api_text, compile_script, compile_template, dbrps_of, task_type_of
 from tickscript.errors import EvaluationError, TickscriptError
 from tickscript.fold import MAX_EMBEDDED_NODES
@@ -260,8 +264,10 @@ def test_options_of_a_udf_keep_the_order_of_their_calls() -> None:
         ("stream|from()@shout().by(1, 2)", "line 1 char 23: unexpected arg to by, got INT expected DOUBLE"),
         (
             "stream|from()|shout()",
-            'line 1 char 15: no chaining method "shout" on *pipeline.FromNode, but dynamic method does exist. '
-            "Use '@' operator instead: 'node@shout(..)'.",
+            (
+                'line 1 char 15: no chaining method "shout" on *pipeline.FromNode, but dynamic method does exist. '
+                "Use '@' operator instead: 'node@shout(..)'."
+            ),
         ),
         ("stream|from()@shout().Loud()", 'line 1 char 23: no method or property "Loud" on *pipeline.UDFNode'),
     ],
@@ -347,3 +353,43 @@ def test_errors_know_their_place() -> None:
 def test_a_template_takes_a_lambda_without_value_wherever_one_is_due() -> None:
     script = 'var w lambda\nvar r regex\nstream|from().where(w)|where(lambda: w AND "a" =~ r)|alert().crit(w)'
     assert len(compile_template(script).nodes) == 4
+
+
+# -- scripts that nobody would write
+
+_WORDS = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|lambda:|[A-Za-z_]\w*|\d+\.\d+|\d+[a-z]*|\s+|.", re.DOTALL)
+_SEEDS = [
+    (
+        "var a = stream|from().measurement('m').where(lambda: \"x\" > 1 AND \"h\" =~ /a/).groupBy('h', 'i')\n"
+        "a|window().period(10s).every(5s).align()|mean('x').as('y')|eval(lambda: \"y\" * 2.0).as('z').keep()|httpOut('o')"
+    ),
+    "var b = batch|query('q').period(1m).every(1m).groupBy(time(10s), *).fill('null')\nb|join(b).as('a', 'b')|log()",
+    (
+        "var t = 5s var l = ['a', *] var f = lambda: \"x\" > t\nstream|from().where(f)|groupBy(l)|alert().crit(f)"
+        ".slack().channel('#c').post('u').header('k', 'v').stateChangesOnly(t)|deadman(1.0, t, f)|stats(t)"
+    ),
+    "stream|from()@shout().by(1, 2.0).loud()|union(stream|from()|sample(3))|default().field('a', 1).tag('b', 'c')",
+]
+_PIECES = sorted({word for seed in _SEEDS for word in _WORDS.findall(seed) if word.strip()})
+_EDITS = st.lists(
+    st.tuples(st.sampled_from(["put", "insert", "drop"]), st.integers(0, 200), st.sampled_from(_PIECES)), max_size=4
+)
+
+
+@given(st.sampled_from(_SEEDS), _EDITS)
+@settings(max_examples=400, deadline=None)
+def test_any_script_compiles_or_is_refused_by_an_error_of_the_language(
+    seed: str, edits: list[tuple[str, int, str]]
+) -> None:
+    words = _WORDS.findall(seed)
+    for edit, place, piece in edits:
+        at = place % (len(words) + 1)
+        words[at : at if edit == "insert" else at + 1] = [] if edit == "drop" else [piece]
+    script = "".join(words)
+    for compile_ in (compile_script, compile_template):
+        try:
+            pipeline = compile_(script, "batch" if "batch" in seed else "stream", udfs=UDFS)
+        except TickscriptError:
+            continue
+        for node, data in zip(pipeline.nodes, plan.encode(pipeline)["nodes"], strict=True):
+            assert attributes(plan.decode_node(data)) == attributes(node)

@@ -198,8 +198,10 @@ def test_any_json_is_read_or_refused_by_name(pipeline: Pipeline, data: st.DataOb
         ),
         (
             "stream|from()|where(lambda: 1 + 'a' > 2)",
-            "Failed to compile expression in where clause: Failed to handle left node: "
-            "mismatched type to binary operator. got int + string. see bool(), int(), float(), string(), duration()",
+            (
+                "Failed to compile expression in where clause: Failed to handle left node: "
+                "mismatched type to binary operator. got int + string. see bool(), int(), float(), string(), duration()"
+            ),
         ),
         (
             "stream|from()|union(stream|from()|window().period(1s).every(1s))",

@@ -157,7 +157,9 @@ class _Lambda(Type):
     def convert(self, value: object) -> Any:
         return None if isinstance(value, Nil) else value
 
-    def literal(self, value: ast.Lambda) -> ast.Expr:
+    def literal(self, value: ast.Lambda | None) -> ast.Expr:
+        if value is None:
+            raise EvaluationError("a lambda without a value has no form in a script")
         return value
 
     def to_json(self, value: ast.Lambda | None) -> Any:
