@@ -9,12 +9,12 @@ unusable URL.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli import serve, tick, warm
+from cli import client, define, demo, serve, tasks, tick, warm
 
 _NO_COMMAND = 1
 
@@ -42,7 +42,22 @@ app = typer.Typer(
 
 
 @app.callback()
-def _globals(context: typer.Context) -> None:
+def _globals(
+    context: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "-url", "--url", metavar="URL", help=f"The server. [env: KAPACITOR_URL; default: {client.DEFAULT_URL}]"
+        ),
+    ] = None,
+    skip_verify: Annotated[
+        bool,
+        typer.Option(
+            "-skipVerify", "--skip-verify", help="Do not check the server's certificate. [env: KAPACITOR_UNSAFE_SSL]"
+        ),
+    ] = False,
+) -> None:
+    context.obj = client.choose_server(url, skip_verify)
     if context.invoked_subcommand is None:
         typer.echo("Error: Must pass a command.", err=True)
         typer.echo(context.get_help(), err=True)
@@ -62,6 +77,14 @@ def version() -> None:
 
 
 app.command()(serve.serve)
+app.command()(define.define)
+app.command()(tasks.enable)
+app.command()(tasks.disable)
+app.command()(tasks.reload)
+app.command()(tasks.delete)
+app.command("list")(tasks.list_)
+app.command()(tasks.show)
+app.command()(demo.demo)
 app.command()(warm.warm)
 app.add_typer(tick.app)
 

@@ -83,7 +83,7 @@ class Processes:
             for process in (root, *root.children(recursive=True)):
                 if process.pid not in self._held:
                     with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                        title = " ".join(process.cmdline()) or process.name()
+                        title = " ".join(process.cmdline()).strip() or process.name()
                         self._held[process.pid] = (os.pidfd_open(process.pid), title)
 
     def wait_gone(self) -> None:
@@ -191,7 +191,7 @@ class Server:
         found = {}
         for process in (psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                found[" ".join(process.cmdline())] = process.pid
+                found[" ".join(process.cmdline()).strip()] = process.pid
         return found
 
     def stop(self, number: int = signal.SIGTERM) -> int:
