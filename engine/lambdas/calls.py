@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.frames.strings import Strings
+from engine.frames.strings import Strings, concat_strings
 from engine.lambdas import kernels
 from engine.lambdas.calendars import PARTS, local_seconds
 from engine.lambdas.operations import Unplanned, restore
@@ -276,26 +276,41 @@ def _each_value(name: str, signature: Signature, args: list[Step], varying: int)
         return table, refused if refused.any() else None, results
 
     def run(run: Run, active: Mask) -> Any:
-        texts: Texts = args[varying].run(run, active)
-        if texts.codes is None:
-            return _rows(run, active, texts)
-        texts = texts.compact()
+        given: Texts = args[varying].run(run, active)
+        rows = run.indices(active) if given.codes is None else None
+        texts = given.distinct(rows)
         table, refused, results = each.table(texts.values, finish)
         if refused is not None:
-            live = run.live(active)
-            bad = texts.spread(refused)
-            rows = np.flatnonzero(bad if live is None else bad & live)
-            codes = texts.coded()[rows]
-            run.fail_each((r, str(results[c])) for r, c in zip(rows.tolist(), codes.tolist(), strict=True))
-        return Texts(table, texts.codes) if kind is _S else texts.spread(table)
-
-    def _rows(run: Run, active: Mask, texts: Texts) -> Any:
-        rows = run.indices(active)
-        if rows is not None:
-            texts = texts.take(rows).compact()
-        return _place(run, kind, rows, each.results(texts.raw()))
+            _refuse(run, active, rows, texts, refused, results)
+        if rows is None:
+            return Texts(table, texts.codes) if kind is _S else texts.spread(table)
+        return _scatter(run.n, kind, rows, Texts(table, texts.codes) if kind is _S else texts.spread(table))
 
     return derive(kind, run, *args, total=signature.total, costly=True)
+
+
+def _refuse(run: Run, active: Mask, rows: Any, texts: Texts, refused: Any, results: list[Any]) -> None:
+    """Fail the live rows whose value was refused. `rows`: those that `texts` has, all of them live; None: all."""
+    bad = texts.spread(refused)
+    if rows is None:
+        live = run.live(active)
+        places = chosen = np.flatnonzero(bad if live is None else bad & live)
+    else:
+        chosen = np.flatnonzero(bad)
+        places = rows[chosen]
+    codes = texts.coded()[chosen]
+    run.fail_each((r, str(results[c])) for r, c in zip(places.tolist(), codes.tolist(), strict=True))
+
+
+def _scatter(n: int, kind: Kind, rows: Any, found: Any) -> Any:
+    """A column of `n` rows from the values of some."""
+    if kind is _S:
+        codes = np.full(n, len(found.values), np.uint32)
+        codes[rows] = found.coded()
+        return Texts(concat_strings([found.values, Strings.of((b"",))]), codes)
+    content = garbage(kind, n)
+    content[rows] = found
+    return content
 
 
 def _each_row(name: str, signature: Signature, args: list[Step]) -> Step:
@@ -331,12 +346,4 @@ def _place(run: Run, kind: Kind, rows: Any, results: list[Any]) -> Any:
     if failures:
         run.fail_each(failures)
         results = [default if isinstance(r, LambdaError) else r for r in results]
-    if rows is None:
-        return build(kind, results)
-    if kind is _S:
-        codes = np.full(run.n, len(results), np.uint32)
-        codes[rows] = np.arange(len(results), dtype=np.uint32)
-        return Texts(Strings.of([*results, b""]), codes)
-    content = garbage(kind, run.n)
-    content[rows] = results
-    return content
+    return build(kind, results) if rows is None else _scatter(run.n, kind, rows, build(kind, results))

@@ -20,6 +20,7 @@ _I64_NEW = types.int64[::1]
 _F64_NEW = types.float64[::1]
 _BOOL_NEW = types.boolean[::1]
 _I8_NEW = types.int8[::1]
+_INTERNED: Any = types.Tuple((types.uint32[::1], types.int64[::1]))  # type: ignore[no-untyped-call]
 _JOINED: Any = types.Tuple((types.int32[::1], types.uint8[::1], types.boolean))  # type: ignore[no-untyped-call]
 
 
@@ -129,6 +130,47 @@ def compare_rows(offsets_a: Any, data_a: Any, codes_a: Any, offsets_b: Any, data
                 break
         out[i] = order
     return out
+
+
+@kernel(_INTERNED, I32, U8)
+def intern(offsets: Any, data: Any) -> Any:
+    """Codes of equal strings, and the row in which each code first occurs; codes count up in order of occurrence."""
+    n = len(offsets) - 1
+    room = 64
+    while room < 2 * n:
+        room *= 2
+    slots = np.full(room, -1, np.int64)
+    hashes = np.empty(n, np.uint64)
+    first = np.empty(n, np.int64)
+    codes = np.empty(n, np.uint32)
+    known = 0
+    for i in range(n):
+        start, stop = offsets[i], offsets[i + 1]
+        h = np.uint64(14695981039346656037)
+        for k in range(start, stop):
+            h = (h ^ np.uint64(data[k])) * np.uint64(1099511628211)
+        h ^= h >> np.uint64(32)
+        at = np.int64(h & np.uint64(room - 1))
+        while True:
+            code = slots[at]
+            if code < 0:
+                slots[at] = known
+                hashes[known] = h
+                first[known] = i
+                codes[i] = known
+                known += 1
+                break
+            other = offsets[first[code]]
+            same = hashes[code] == h and offsets[first[code] + 1] - other == stop - start
+            k = 0
+            while same and k < stop - start:
+                same = data[other + k] == data[start + k]
+                k += 1
+            if same:
+                codes[i] = code
+                break
+            at = (at + 1) & (room - 1)
+    return codes, first[:known].copy()
 
 
 @kernel(_I64_NEW, I32, U8, U8, INT)

@@ -222,15 +222,15 @@ def _match(op: str, left: Step, right: Step) -> Step:
     each = PerValue(lambda text: pattern.matches(text) is wanted)
 
     def run(run: Run, active: Mask) -> Any:
-        texts = left.run(run, active)
-        if texts.codes is not None:
-            texts = texts.compact()
-            return texts.spread(each.table(texts.values, _bools))
-        rows = run.indices(active)
+        given: Texts = left.run(run, active)
+        # The rows of a dictionary cost nothing; those of a field are looked at only where it matters.
+        rows = run.indices(active) if given.codes is None else None
+        texts = given.distinct(rows)
+        found = texts.spread(each.table(texts.values, _bools))
         if rows is None:
-            return _bools(each.results(texts.raw()))
+            return found
         out = np.zeros(run.n, np.bool_)
-        out[rows] = each.results(texts.take(rows).compact().raw())
+        out[rows] = found
         return out
 
     return derive(Kind.BOOL, run, left, costly=True)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SPARSE: Final = 4
 """A dictionary of more than this many values a row is first cut to the values in use."""
 
+_FEW: Final = 32
+"""Below so many rows looking for repetitions costs more than it saves."""
+
 
 class Texts:
     """`n` strings. `codes` uint32[n] into `values`, or None: row i is value i."""
@@ -54,6 +57,16 @@ class Texts:
             return self
         used, codes = np.unique(self.codes, return_inverse=True)
         return Texts(self.values.take(used.astype(np.int64)), codes.astype(np.uint32))
+
+    def distinct(self, rows: NDArray[np.int64] | None) -> Texts:
+        """The strings of these rows (None: all) over a dictionary of what occurs, as far as that pays."""
+        if self.codes is not None:
+            return (self if rows is None else self.take(rows)).compact()
+        values = self.values if rows is None else self.values.take(rows)
+        if len(values) < _FEW:
+            return Texts(values)
+        codes, first = kernels.intern(values.offsets, values.data)
+        return Texts(values.take(first), codes)
 
     def spread(self, table: NDArray[Any]) -> NDArray[Any]:
         """A value a row from one a dictionary entry."""

@@ -107,19 +107,38 @@ STATEFUL_CALLS = st.sampled_from(
 )
 
 
+_CONDITIONS = st.one_of(
+    st.sampled_from(
+        [
+            ast.Reference("b"),
+            ast.Binary(">", ast.Reference("f"), ast.Float(0.0)),
+            ast.Binary(">", ast.Reference("i"), ast.Int(1)),
+            ast.Function("global", "isPresent", (ast.Reference("region"),)),
+            ast.Function("global", "isPresent", (ast.Reference("f"),)),
+            ast.Binary("==", ast.Binary("/", ast.Reference("i"), ast.Reference("j")), ast.Int(0)),
+        ]
+    ),
+    expressions(Kind.BOOL, 2),
+)
+_BOUNDS = st.sampled_from([ast.Float(1.0), ast.Int(2), ast.Reference("g")])
+
+
 @st.composite
 def remembering(draw: Any) -> ast.Expr:
-    """An expression around a stateful call."""
-    call = draw(STATEFUL_CALLS)
-    other = draw(expressions(Kind.BOOL, 2))
-    compared = ast.Binary(">", call, draw(st.sampled_from([ast.Float(1.0), ast.Int(2), ast.Reference("g")])))
+    """An expression around stateful calls, some of which are not reached in every row."""
+    call, other = draw(STATEFUL_CALLS), draw(_CONDITIONS)
+    compared = ast.Binary(">", call, draw(_BOUNDS))
+    again = ast.Binary(">", draw(STATEFUL_CALLS), draw(_BOUNDS))
     shapes = [
         call,
         ast.Binary("AND", other, compared),
         ast.Binary("OR", compared, other),
+        ast.Binary("OR", other, ast.Binary("AND", draw(_CONDITIONS), compared)),
         ast.Lambda(compared),
         ast.Binary("AND", compared, ast.Lambda(ast.Binary("OR", other, compared))),
-        ast.Function("global", "if", (other, compared, other)),
+        ast.Binary("==", ast.Lambda(again), ast.Lambda(ast.Binary("AND", other, compared))),
+        ast.Function("global", "if", (other, compared, again)),
+        ast.Function("global", "if", (other, call, call)),
         ast.Binary("+", call, draw(STATEFUL_CALLS)),
     ]
     return draw(st.sampled_from(shapes))

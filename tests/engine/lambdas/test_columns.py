@@ -9,6 +9,7 @@ from engine.frames.model import DTYPES, FieldColumn, Kind, Section, Span, TagCol
 from engine.frames.strings import Strings
 from engine.lambdas.columns import MAX_ERRORS, MAX_PLANS, compile_columns
 from engine.lambdas.texts import PerValue
+from tickscript import ast
 from tickscript.lambdas.environment import Environment
 from tickscript.parser import parse_lambda
 
@@ -141,6 +142,20 @@ def test_each_group_counts_for_itself_and_embedded_lambdas_for_all():
     assert values(expression.evaluate(section(), slots, states)) == [3, 2, 4]
     states.reset(5)
     assert values(expression.evaluate(section(), slots, states)) == [1, 3, 2]
+
+
+def test_embedded_lambdas_keep_their_states_apart_when_rows_go_through_the_interpreter():
+    def calls(name, bound):
+        return ast.Lambda(ast.Binary(">", name, bound))
+
+    spread = ast.Function("global", "spread", (ast.Reference("v"),))
+    sigma = ast.Function("global", "spread", (ast.Binary("*", ast.Reference("v"), ast.Float(10.0)),))
+    expression = compile_columns(ast.Binary("AND", calls(spread, ast.Float(-1.0)), calls(sigma, ast.Float(15.0))))
+    states = expression.new_states()
+    assert expression.predicate(section({"v": [1.0, 1.0, 2.0]}), None, states).mask.tolist() == [False] * 3
+    mixed = expression.predicate(section({"v": [2.0, "text", 2.5]}), None, states)
+    assert (mixed.mask.tolist(), mixed.failed) == ([False, False, False], 1)
+    assert expression.predicate(section({"v": [2.5, 2.6, 2.6]}), None, states).mask.tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("text", ['sigma("f") + spread("f")', "rand() % 10 + count()", "count() * 10 + count()"])

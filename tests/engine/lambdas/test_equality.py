@@ -94,13 +94,18 @@ def check(tree: Any, points: list[Row], places: list[int], predicate: bool) -> N
         assert same(left, right), f"row {row}: interpreter {left!r}, columns {right!r}"
 
 
-@CHECKS
-@given(expressions(), rows(), st.lists(st.integers(0, 12), max_size=3), st.booleans())
-def test_columns_equal_the_interpreter_on_random_expressions(tree, points, places, predicate):
-    check(tree, points, places, predicate)
+# Repeated rows make sections large enough for columns to look for equal strings.
+TIMES = st.sampled_from([1, 1, 1, 5])
+PLACES = st.lists(st.integers(0, 60), max_size=3)
 
 
 @CHECKS
-@given(remembering(), rows(mixed=False), st.lists(st.integers(0, 12), max_size=3), st.booleans())
-def test_state_is_the_same_however_rows_are_cut(tree, points, places, predicate):
-    check(tree, points, places, predicate)
+@given(expressions(), rows(), TIMES, PLACES, st.booleans())
+def test_columns_equal_the_interpreter_on_random_expressions(tree, points, times, places, predicate):
+    check(tree, points * times, places, predicate)
+
+
+@CHECKS
+@given(remembering(), rows(mixed=False), TIMES, PLACES, st.booleans())
+def test_state_is_the_same_however_rows_are_cut(tree, points, times, places, predicate):
+    check(tree, points * times, places, predicate)
