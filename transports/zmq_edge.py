@@ -28,7 +28,7 @@ from transports.lifeline import Lifeline
 from transports.paths import SUN_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from transports.context import Context
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _NOW = zmq.NOBLOCK
 _NOW_AND_MORE = zmq.NOBLOCK | zmq.SNDMORE
 _DEFAULT_LIMITS = Limits()
+_view: Callable[[zmq.Frame], memoryview] = memoryview  # type: ignore[assignment]  # pyzmq's types hide that a Frame is a buffer
 
 
 def ipc_collector(
@@ -174,6 +175,7 @@ class ZmqCollector(_ZmqEnd):
 
     def collect(self, parts: Sequence[Buffer], count: int, groups: GroupCounts | None = None) -> bool:
         if not self._live:
+            self._refresh()
             raise self._over()
         if self._ready(0):
             self._look()
@@ -210,9 +212,8 @@ class ZmqCollector(_ZmqEnd):
         return True
 
     def drain(self) -> None:
+        self._refresh()
         if self._state == "open":
-            if self._ready(0):
-                self._look()
             self._live = False
             self._state = "draining"
             self._lifeline.say_end(self._messages, self._count)
@@ -221,11 +222,8 @@ class ZmqCollector(_ZmqEnd):
 
     @property
     def drained(self) -> bool:
-        if self._state == "draining" and self._ready(0):
-            self._look()
-            if self._lifeline.taken is not None:
-                self._state = "ended"
-        elif self._state == "aborted":
+        self._refresh()
+        if self._state == "aborted":
             raise self._over()
         return self._state == "ended"
 
@@ -236,6 +234,13 @@ class ZmqCollector(_ZmqEnd):
             if not waiting.wait():
                 return False
         return True
+
+    def _refresh(self) -> None:
+        """Take in what the child said, off the path of the data. Raises EdgeAborted when it is news."""
+        if self._state in ("open", "draining") and self._ready(0):
+            self._look()
+            if self._lifeline.taken is not None:
+                self._state = "ended"
 
     def statistics(self) -> EdgeStatistics:
         return EdgeStatistics(
@@ -290,14 +295,12 @@ class ZmqEmitter(_ZmqEnd):
             frame = receive(_NOW, copy=False)
         except zmq.Again:
             return None
-        view = frame.buffer.toreadonly()
-        parts = [view]
-        size = view.nbytes
+        parts = [_view(frame).toreadonly()]
+        size = len(frame)
         while frame.more:
             frame = receive(_NOW, copy=False)
-            view = frame.buffer.toreadonly()
-            parts.append(view)
-            size += view.nbytes
+            parts.append(_view(frame).toreadonly())
+            size += len(frame)
         self._messages += 1
         self._bytes += size
         if self._messages == self._last:
