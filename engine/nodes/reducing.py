@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from engine.slots import GroupSlots
+
 _AGGREGATE = {True: "failed to aggregate point", False: "failed to aggregate point in batch"}
 Part = tuple[Section, "NDArray[np.int64] | None"]
 """An output section and the batches of the input section that its units come from, ascending (None: all)."""
@@ -69,7 +71,7 @@ class Reducing(Grouped):
         arrivals = Arrivals(frame)
         slots = self._map(arrivals)
         if self._runs is None:
-            return self._reduced(self._renamed(frame, arrivals, slots), template, frame.events)
+            return self._reduced(first_named(arrivals, slots, self.slots), template, frame.events)
         base = self._runs.take_in(arrivals, [self._needed(s) for s in frame.sections])
         outbox = Outbox(self.provides)
         for start, stop, event in arrivals.segments():
@@ -88,23 +90,6 @@ class Reducing(Grouped):
             return section
         fields = {k: c for k, c in section.fields.items() if k == self._field or self.keeps_fields}
         return section.with_(fields=fields, tags=section.tags if self.keeps_tags else {})
-
-    def _renamed(self, frame: Frame, arrivals: Arrivals, slots: NDArray[np.int32]) -> list[Piece]:
-        """The sections by the name that each group was first seen with."""
-        names = self.slots.name.take(slots)
-        pieces: list[Piece] = []
-        for i, section in enumerate(frame.sections):
-            places = None if arrivals.single is not None else arrivals.places[i]
-            mine = names if places is None else names[places]
-            own = self.slots.name_number(section.name)
-            if (mine == own).all():
-                pieces.append((section, places))
-                continue
-            for name in np.unique(mine).tolist():
-                which = np.flatnonzero(mine == name)
-                part = take_batches(section, which).with_(name=self.slots.names[name])
-                pieces.append((part, which if places is None else places[which]))
-        return pieces
 
     def _reduced(self, source: Frame | list[Piece], template: Frame, events: Sequence[Any]) -> list[Frame]:
         if isinstance(source, Frame):
@@ -152,6 +137,23 @@ class Reducing(Grouped):
         super().restore(state)
         if self._runs is not None:
             self._runs.restore(state["runs"])
+
+
+def first_named(arrivals: Arrivals, slots: NDArray[np.int32], groups: GroupSlots) -> list[Piece]:
+    """The sections of a batch frame, cut up by the name that each batch's group was first seen with."""
+    names = groups.name.take(slots)
+    pieces: list[Piece] = []
+    for i, section in enumerate(arrivals.sections):
+        places = None if arrivals.single is not None else arrivals.places[i]
+        mine = names if places is None else names[places]
+        if (mine == groups.name_number(section.name)).all():
+            pieces.append((section, places))
+            continue
+        for name in np.unique(mine).tolist():
+            which = np.flatnonzero(mine == name)
+            part = take_batches(section, which).with_(name=groups.names[name])
+            pieces.append((part, which if places is None else places[which]))
+    return pieces
 
 
 def filled(usable: Usable) -> tuple[NDArray[np.int64] | None, NDArray[np.int32]]:

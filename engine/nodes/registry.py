@@ -9,23 +9,30 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.nodes.aggregates import AggregateOperator, CountOperator
+from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
+from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
+from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.log import LogOperator
+from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
+from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
 from engine.nodes.source import FromOperator
+from engine.nodes.states import StateOperator
+from engine.nodes.transforms import TransformOperator
 from engine.nodes.where import WhereOperator
 from engine.nodes.window import WindowOperator
 from engine.operator import TaskError
 from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
 from tickscript.nodes.base import BATCH, STREAM
-from tickscript.nodes.expressions import Eval, Where
-from tickscript.nodes.groups import GroupBy
+from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
+from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
 from tickscript.nodes.outputs import HTTPOut, HTTPPost
-from tickscript.nodes.rows import Log, Noop
+from tickscript.nodes.rows import ChangeDetect, Derivative, Log, Noop, Sample, Shift
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
 
@@ -88,6 +95,47 @@ def _count(node: influxql.Count, _: Context) -> Operator:
     return CountOperator(**_function(node))
 
 
+def _first_last(node: influxql.Function, _: Context) -> Operator:
+    return FirstLastOperator(**_function(node))
+
+
+def _min_max(node: influxql.Function, _: Context) -> Operator:
+    return MinMaxOperator(**_function(node))
+
+
+def _percentile(node: influxql.Percentile, _: Context) -> Operator:
+    return PercentileOperator(percentile=node.percentile, **_function(node))
+
+
+def _best(node: influxql.Top | influxql.Bottom, _: Context) -> Operator:
+    return BestOperator(n=node.n, **_function(node))
+
+
+def _elapsed(node: influxql.Elapsed, _: Context) -> Operator:
+    return TransformOperator(unit=node.unit, **_function(node))
+
+
+def _moving_average(node: influxql.MovingAverage, _: Context) -> Operator:
+    return TransformOperator(n=node.n, **_function(node))
+
+
+def _transform(node: influxql.Function, _: Context) -> Operator:
+    return TransformOperator(**_function(node))
+
+
+def _derivative(node: Derivative, _: Context) -> Operator:
+    return DerivativeOperator(
+        field=node.field, as_=node.as_, unit=node.unit, non_negative=node.non_negative, quiet=node.quiet
+    )
+
+
+def _state(node: StateDuration | StateCount, context: Context) -> Operator:
+    if node.lambda_ is None:
+        raise TaskError(f"nil expression passed to {type(node).__name__}Node")
+    unit = node.unit if isinstance(node, StateDuration) else None
+    return StateOperator(condition=node.lambda_, as_=node.as_, unit=unit, context=context, quiet=node.quiet)
+
+
 def _http_post(node: HTTPPost, context: Context) -> Outside:
     if node.endpoints:
         target = Target.of_endpoint(node.endpoints[0], context.settings.get("endpoints") or context.endpoints)
@@ -112,6 +160,23 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         **dict.fromkeys(
             (influxql.Sum, influxql.Mean, influxql.Median, influxql.Mode, influxql.Spread, influxql.Stddev), _aggregate
         ),
+        **dict.fromkeys((influxql.First, influxql.Last), _first_last),
+        **dict.fromkeys((influxql.Min, influxql.Max), _min_max),
+        influxql.Percentile: _percentile,
+        influxql.Distinct: lambda node, _context: DistinctOperator(**_function(node)),
+        **dict.fromkeys((influxql.Top, influxql.Bottom), _best),
+        influxql.Elapsed: _elapsed,
+        influxql.MovingAverage: _moving_average,
+        **dict.fromkeys((influxql.Difference, influxql.CumulativeSum), _transform),
+        Default: lambda node, _context: DefaultOperator(fields=node.fields, tags=node.tags),
+        Delete: lambda node, _context: DeleteOperator(fields=node.fields, tags=node.tags),
+        Trickle: lambda _node, _context: TrickleOperator(),
+        Sample: lambda node, _context: SampleOperator(n=node.n, duration=node.duration),
+        Shift: lambda node, _context: ShiftOperator(shift=node.shift),
+        Derivative: _derivative,
+        ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
+        StateDuration: _state,
+        StateCount: _state,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),

@@ -79,7 +79,8 @@ class Rule:
         firsts = _first_good(good, seen, offsets)
         run_kind = np.where(firsts >= 0, kinds[np.maximum(firsts, 0)] if len(kinds) else 0, 0)
         fits = good & (kinds == np.repeat(run_kind, sizes))
-        self._tell(kinds, known, fits, run_kind, sizes, report, log=log)
+        expected = np.where(known, np.repeat(run_kind, sizes), 0)
+        self.tell(kinds, expected, ~fits, report, log=log)
         out = []
         for kind in sorted({int(k) for k in run_kind[firsts >= 0].tolist()}):
             runs = np.flatnonzero((run_kind == kind) & (firsts >= 0))
@@ -93,25 +94,22 @@ class Rule:
             out.append(Usable(Kind(kind), every, rows, own, values_of(column, Kind(kind), rows)))
         return out
 
-    def _tell(
-        self, kinds: NDArray[np.uint8], known: NDArray[np.bool_], fits: NDArray[np.bool_], run_kind: NDArray[Any],
-        sizes: NDArray[Any], report: Report, *, log: bool,
-    ) -> None:  # fmt: skip
-        bad = ~fits
+    def tell(
+        self, kinds: NDArray[np.uint8], expected: NDArray[Any], bad: NDArray[np.bool_], report: Report, *, log: bool
+    ) -> None:
+        """Count and tell the rows left out (`bad`); `expected` is the run's type at each row, 0 before it is known."""
         if not bad.any():
             return
-        wanted = np.repeat(run_kind, sizes)
-        codes = kinds.astype(np.int64) * 512 + known * 256 + np.where(known, wanted, 0)
+        codes = kinds.astype(np.int64) * 256 + expected
         for code, times in zip(*np.unique(codes[bad], return_counts=True), strict=True):
-            kind, known_here, expected = int(code) // 512, bool(int(code) & 256), int(code) & 255
-            message, text = self._words(kind, expected if known_here else None)
+            message, text = self._words(int(code) // 256, int(code) % 256)
             more: dict[str, Any] = {"points": int(times)} if times > 1 else {}
             report.error(message, text, times=int(times), log=log, **more)
 
-    def _words(self, kind: int, expected: int | None) -> tuple[str, str]:
+    def _words(self, kind: int, expected: int) -> tuple[str, str]:
         x = self.field
         got = "nil" if kind == NIL else WORDS[Kind(kind)] if kind else ""
-        if expected is None:
+        if not expected:
             if kind == MISSING:
                 return REALIZE, f'field "{x}" missing from point'
             return (
