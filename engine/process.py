@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 8 << 20
 EXIT_USAGE = 2
 """Exit status for what the user must mend: a port in use, an unreadable file."""
 
@@ -40,6 +42,19 @@ def die_with(parent: int) -> None:
 def become_subreaper() -> None:
     """Inherit the orphans among this process's descendants, so that it can wait for them."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def keep_memory() -> None:
+    """Have the allocator keep up to `_KEPT_BYTES` of freed memory, so that every frame does not fault its pages in anew.
+
+    Without it each message above 128 KiB is mapped, faulted in page by page, and unmapped again. A C library without
+    this setting goes on as it was.
+    """
+    libc = ctypes.CDLL(None)
+    mallopt = getattr(libc, "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def set_title(title: str) -> None:
@@ -90,6 +105,7 @@ def _run_child(parent: int, title: str, body: Callable[[], int], keep: Iterable[
         ignore_terminal()
         die_with(parent)
         close_inherited(keep)
+        keep_memory()
         set_title(title)
         status = body()
     except SystemExit as leaving:

@@ -166,7 +166,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self._pieces: list[Any] = [b""]
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, Any]] = {}
         self._size = _BIN
         self.buffers: list[int] = []
 
@@ -175,10 +175,11 @@ class _Writer:
         if shared:
             known = self._seen.get(id(data))
             if known is not None:
-                return known
+                return known[0]
         number = len(self.buffers) >> 1
         if shared:
-            self._seen[id(data)] = number
+            # The array is kept so that no other one can get its id.
+            self._seen[id(data)] = (number, data)
         size = data.nbytes
         self.buffers.append(self._size)
         self.buffers.append(size)

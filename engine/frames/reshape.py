@@ -345,15 +345,18 @@ def concat_frames(frames: Sequence[Frame]) -> Frame:
     if len(frames) == 1:
         return frames[0]
     first = frames[0]
-    by_schema: dict[tuple[Any, ...], int] = {}
+    by_schema: dict[tuple[Any, int], int] = {}
     members: list[list[Section]] = []
     orders: list[NDArray[np.uint16]] = []
     events: list[Event] = []
     at, position = 0, 0
     for f in frames:
-        numbers = []
+        numbers: list[int] = []
         for s in f.sections:
-            k = by_schema.setdefault(s.schema, len(members))
+            schema = s.schema
+            again = 0
+            while (k := by_schema.setdefault((schema, again), len(members))) in numbers:
+                again += 1
             if k == len(members):
                 members.append([])
             members[k].append(s)

@@ -26,6 +26,7 @@ _NAME_ESCAPES = re.compile(rb'\\([,"= ])')
 _TAG_ESCAPES = re.compile(rb"\\([,= ])")
 _STRING_ESCAPES = re.compile(rb'\\(["\\])')
 _COMMA, _SPACE, _EQUALS, _QUOTE, _BACKSLASH, _NEWLINE = b', ="\\\n'
+_BLANKS = frozenset(b" \t\0")
 _NUMERIC = frozenset(b"0123456789.-Nn")
 
 
@@ -58,6 +59,8 @@ def line_end(data: Any, start: int, end: int) -> int:
     A newline within a quoted field value does not count; quotes mean something only behind the `=` of a field.
     """
     i = start
+    while i < end and data[i] in _BLANKS:
+        i += 1
     fields = quoted = False
     after_equals = False
     while i < end:

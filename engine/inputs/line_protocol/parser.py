@@ -124,6 +124,7 @@ class LineParser:
             reason, position, got, values, found, family = kernel.parse(
                 self._data, self._position, self._end, int(final), now, self._unit, rows.total,
                 series.table, series.hashes, series.arena, series.offsets, series.families, series.last_shape,
+                series.successors,
                 shapes.candidates, shapes.starts, shapes.key_starts, shapes.keys, shapes.kinds, kernel.POWERS,
                 rows.times[n : rows.room - len(rows.exact)], rows.series[n:], rows.shapes[n:], rows.starts[n:],
                 rows.sequences[n:], rows.values[used:], rows.fixups,

@@ -106,6 +106,7 @@ class SeriesTable:
         self.families = np.full(1024, -1, np.int32)
         self.member = np.zeros(1024, np.int32)
         self.last_shape = np.full(1024, -1, np.int32)
+        self.successors = np.full(1025, -1, np.int32)
         self.known: list[Family] = []
         self._numbers: dict[tuple[bytes, tuple[bytes, ...]], int] = {}
 
@@ -141,6 +142,7 @@ class SeriesTable:
         self.families = grown(self.families, s + 1, -1)
         self.member = grown(self.member, s + 1)
         self.last_shape = grown(self.last_shape, s + 1, -1)
+        self.successors = grown(self.successors, s + 2, -1)
         self.offsets = grown(self.offsets, s + 2)
         self.arena = grown(self.arena, int(self.offsets[s]) + size)
         if 2 * (s + 1) > len(self.table):
