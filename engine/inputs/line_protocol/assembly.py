@@ -39,6 +39,11 @@ class Rows:
         self.fixups = np.empty((4 * room + 1, 3), np.int64)
         self.clear()
 
+    def make_room(self) -> None:
+        """A single line has more fields than there is room for."""
+        self.values = np.empty(2 * len(self.values), np.uint64)
+        self.fixups = np.empty((2 * len(self.fixups), 3), np.int64)
+
     def clear(self) -> None:
         self.count = 0
         self.used = 0

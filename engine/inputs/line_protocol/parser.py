@@ -138,6 +138,8 @@ class LineParser:
             if reason in (kernel.DONE, kernel.INCOMPLETE):
                 return
             if reason == kernel.FULL:
+                if rows.total == 0:
+                    rows.make_room()
                 self._close_block()
                 continue
             stop = line_end(self._data, position, self._end)

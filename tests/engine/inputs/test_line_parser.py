@@ -175,6 +175,14 @@ def test_a_body_longer_than_the_buffer_keeps_its_strings():
     assert [p["fields"]["s"][1] for p in points] == [b"text %d" % i for i in range(60_000)]
 
 
+def test_a_line_with_more_fields_than_room_makes_room():
+    body = b"m " + b",".join(b"f%d=%d.25" % (i, i) for i in range(500)) + b" 1\nm v=1 2"
+    points, errors, frames = got(LineParser(1), [body])
+    assert errors == []
+    assert same_points(points, expected(body, "n")[0])
+    assert [f.count for f in frames] == [1, 1]
+
+
 def test_every_line_another_shape_is_correct_and_bounded(monkeypatch):
     monkeypatch.setattr(tables, "MAX_SHAPES", 50)
     monkeypatch.setattr(tables, "MAX_SERIES", 50)
