@@ -248,12 +248,9 @@ class Server:
         assert process.stderr is not None
         with process.stderr as lines:
             for line in lines:
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    record = None
+                record = _record(line)
                 with self._news:
-                    if isinstance(record, dict):
+                    if record is not None:
                         self.records.append(record)
                     else:
                         self.other_output.append(line.decode(errors="replace"))
@@ -346,6 +343,15 @@ class Server:
                 return seen
             if time.monotonic() > deadline:
                 raise HangingError(f"last seen: {seen}\n{self.story()}")
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A line of the log, None for anything else."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
