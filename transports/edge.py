@@ -79,7 +79,7 @@ class Ended(Protocol):
         """What to register for POLLIN; the same objects for the life of this end (empty: nothing can happen while one waits).
 
         Level-triggered: as long as a call has something to report one of them is readable. After an end was reported they
-        stay readable; close the end, or take them out of the poller.
+        may stay readable; close the end, or take them out of the poller.
         """
         ...
 

@@ -35,40 +35,35 @@ _LONGEST = 64
 class Lifeline:
     """One end of a lifeline. A thin record of what the peer said; the edge decides what it means."""
 
-    __slots__ = ("_connection", "_deaf", "_epoll", "_listener", "_unsent", "end", "fault", "ready", "taken")
+    __slots__ = ("_connection", "_epoll", "_listener", "_unsent", "end", "fault", "ready", "taken")
 
-    def __init__(self, connection: socket.socket | None, listener: socket.socket | None) -> None:
-        """Take a socket that is connected or one that listens; with neither the peer is lost already."""
+    def __init__(self, end: socket.socket, state: Literal["met", "listening", "lost"]) -> None:
+        """Take a socket that is connected, one that listens, or one that never met anybody."""
         self.end: tuple[int, int] | None = None
         """The parent's last word: (messages, points or batches) that it collected."""
         self.taken: int | None = None
         """The child's last word: points or batches that it emitted, all of them."""
-        self.fault: type[EdgeAborted] | None = None
+        self.fault: type[EdgeAborted] | None = PeerLost if state == "lost" else None
         """Why the edge is aborted, once it is."""
-        self._connection = connection
-        self._listener = listener
+        self._connection = None if state == "listening" else end
+        self._listener = end if state == "listening" else None
         self._unsent: list[bytes] = []
-        self._deaf = False
         self._epoll = select.epoll()
+        # A socket that is not connected is hung up, which an epoll always reports: a lost lifeline is readable.
+        self._epoll.register(end, select.EPOLLIN)
         self.ready = self._epoll.poll
         """`ready(0)` is true when `turn` has something to tell; bound once, as every message asks it."""
-        if connection is not None:
-            self._epoll.register(connection, select.EPOLLIN)
-        elif listener is not None:
-            self._epoll.register(listener, select.EPOLLIN)
-        else:
-            self.fault = PeerLost
 
     def fileno(self) -> int:
         return self._epoll.fileno()
 
     @property
     def met(self) -> bool:
-        return self._connection is not None
+        return self._connection is not None and self.fault is None
 
     def turn(self) -> None:
         """Take in what the peer did since the last turn: `end`, `taken` and `fault` say it. Never blocks."""
-        if self._deaf or (self._connection is None and not self._accept()):
+        if self._connection is None and not self._accept():
             return
         assert self._connection is not None
         while self.fault is None:
@@ -96,20 +91,21 @@ class Lifeline:
     def say_abort(self) -> None:
         """Tell the peer, now or when it comes, that the edge is aborted. From now on `fileno` is readable here too."""
         self.turn()
-        if self._connection is None:
-            # Without its listener the name stays as a tombstone: an end that comes later is refused, and knows.
-            self._drop_listener()
-        else:
+        if self._listener is not None:
+            # The name stays as a tombstone: an end that comes later is refused, and knows. One that came just now is told.
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+                self._accept()
+        if self._connection is not None:
             self._send(_ABORT)
             with contextlib.suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)
 
     def stay_readable(self) -> None:
-        """Make `fileno` readable from now on, and hear nothing more: the last message is out, whoever polls must ask once more."""
-        self._deaf = True
+        """Make `fileno` readable from now on: the last message is out, and whoever polls must ask once more."""
         if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._connection.shutdown(socket.SHUT_RD)
+            # A socket to which at most two packets go can always be written to.
+            self._epoll.modify(self._connection, select.EPOLLIN | select.EPOLLOUT)
 
     def close(self) -> None:
         """Free the descriptors. May be called again."""
@@ -149,6 +145,8 @@ class Lifeline:
             self.fault = PeerLost
 
     def _send(self, record: bytes) -> None:
+        if self.fault is not None:
+            return
         if self._connection is None:
             if self._listener is not None:
                 self._unsent.append(record)
@@ -174,14 +172,18 @@ def join(path: str) -> Lifeline | None:
         connection.close()
         return None
     except ConnectionRefusedError:
-        connection.close()
         remove(path)
-        return Lifeline(None, None)
+        return Lifeline(connection, "lost")
     except BaseException:
         connection.close()
         raise
     remove(path)
-    return Lifeline(connection, None)
+    return Lifeline(connection, "met")
+
+
+def lost() -> Lifeline:
+    """The lifeline of an end whose peer was there and is gone."""
+    return Lifeline(_new_socket(), "lost")
 
 
 def listen(path: str, role: Role) -> Lifeline | None:
@@ -201,7 +203,7 @@ def listen(path: str, role: Role) -> Lifeline | None:
         raise
     finally:
         remove(draft)
-    return Lifeline(None, listener)
+    return Lifeline(listener, "listening")
 
 
 def remove(path: str) -> None:

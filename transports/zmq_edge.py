@@ -24,7 +24,6 @@ from transports import lifeline as lifelines
 from transports.counts import GroupCounter
 from transports.edge import EdgeStatistics, Limits, size_of
 from transports.errors import EdgeAborted, EdgeClosed, PeerLost
-from transports.lifeline import Lifeline
 from transports.paths import SUN_PATH
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from transports.context import Context
     from transports.counts import GroupCounts, GroupHashes
     from transports.edge import Buffer, EdgeKind, EdgeState, Pollable
-    from transports.lifeline import Role
+    from transports.lifeline import Lifeline, Role
 
 _NOW = zmq.NOBLOCK
 _NOW_AND_MORE = zmq.NOBLOCK | zmq.SNDMORE
@@ -75,6 +74,7 @@ class _ZmqEnd:
         "_ready",
         "_refused",
         "_socket",
+        "_sockets",
         "_state",
     )
 
@@ -91,6 +91,7 @@ class _ZmqEnd:
         """Take a socket and a lifeline that have met or will meet the same peer; `names` are removed on closing."""
         self._socket = socket
         self._lifeline = lifeline
+        self._sockets: tuple[Pollable, ...] = (lifeline.fileno(),)
         self._kind = kind
         self._limits = limits
         self._names = names
@@ -107,6 +108,10 @@ class _ZmqEnd:
     @property
     def kind(self) -> EdgeKind:
         return self._kind
+
+    @property
+    def sockets(self) -> tuple[Pollable, ...]:
+        return self._sockets
 
     def group_counts(self) -> GroupCounts | None:
         return None if self._groups is None else self._groups.snapshot()
@@ -166,10 +171,6 @@ class ZmqCollector(_ZmqEnd):
     __slots__ = ()
 
     @property
-    def sockets(self) -> tuple[Pollable, ...]:
-        return (self._lifeline.fileno(),)
-
-    @property
     def writable_socket(self) -> Pollable | None:
         return self._socket
 
@@ -205,11 +206,13 @@ class ZmqCollector(_ZmqEnd):
     def collect_wait(
         self, parts: Sequence[Buffer], count: int, groups: GroupCounts | None = None, *, timeout: float | None
     ) -> bool:
-        waiting = _Waiting(timeout, (self._lifeline.fileno(), zmq.POLLIN), (self._socket, zmq.POLLOUT))
-        while not self.collect(parts, count, groups):
-            if not waiting.wait():
-                return False
-        return True
+        if self.collect(parts, count, groups):
+            return True
+        waiting = _Waiting(timeout, *((item, zmq.POLLIN) for item in self._sockets), (self._socket, zmq.POLLOUT))
+        while waiting.wait():
+            if self.collect(parts, count, groups):
+                return True
+        return False
 
     def drain(self) -> None:
         self._refresh()
@@ -229,11 +232,13 @@ class ZmqCollector(_ZmqEnd):
 
     def drain_wait(self, timeout: float | None) -> bool:
         self.drain()
-        waiting = _Waiting(timeout, (self._lifeline.fileno(), zmq.POLLIN))
-        while not self.drained:
-            if not waiting.wait():
-                return False
-        return True
+        if self.drained:
+            return True
+        waiting = _Waiting(timeout, *((item, zmq.POLLIN) for item in self._sockets))
+        while waiting.wait():
+            if self.drained:
+                return True
+        return False
 
     def _refresh(self) -> None:
         """Take in what the child said, off the path of the data. Raises EdgeAborted when it is news."""
@@ -271,17 +276,13 @@ class ZmqEmitter(_ZmqEnd):
         watch_groups: bool = False,
     ) -> None:
         super().__init__(socket, lifeline, kind, limits, names, watch_groups=watch_groups)
+        self._sockets = (socket, lifeline.fileno())
         self._last = -1
-
-    @property
-    def sockets(self) -> tuple[Pollable, ...]:
-        return (self._socket, self._lifeline.fileno())
 
     def emit(self) -> list[memoryview] | None:
         if not self._live:
             raise self._over()
-        # Whoever has the last message has everything: what happens to the parent after that changes nothing.
-        if self._messages != self._last and self._ready(0):
+        if self._ready(0):
             self._look()
             if self._lifeline.end is not None:
                 self._last = self._lifeline.end[0]
@@ -308,11 +309,13 @@ class ZmqEmitter(_ZmqEnd):
         return parts
 
     def emit_wait(self, timeout: float | None) -> list[memoryview] | None:
-        waiting = _Waiting(timeout, (self._socket, zmq.POLLIN), (self._lifeline.fileno(), zmq.POLLIN))
-        while (parts := self.emit()) is None:
-            if not waiting.wait():
-                return None
-        return parts
+        if (parts := self.emit()) is not None:
+            return parts
+        waiting = _Waiting(timeout, *((item, zmq.POLLIN) for item in self._sockets))
+        while waiting.wait():
+            if (parts := self.emit()) is not None:
+                return parts
+        return None
 
     def counted(self, count: int, groups: GroupCounts | None = None) -> None:
         self._count += count
@@ -374,7 +377,7 @@ def _meet(
                 return socket, lifeline, (mine,)
             socket.unbind(f"ipc://{mine}")
             lifelines.remove(mine)
-            lifeline = lifelines.join(path) or Lifeline(None, None)
+            lifeline = lifelines.join(path) or lifelines.lost()
         if lifeline.met:
             # The peer bound before it listened, so this connects at the first attempt.
             socket.connect(f"ipc://{theirs}")

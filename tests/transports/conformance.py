@@ -310,6 +310,17 @@ class EdgeConformance:
         with pytest.raises(EdgeAborted):
             collector.collect(message(1), 1)
 
+    def test_a_parent_that_only_asks_whether_all_was_taken_hears_of_an_abort(self, open_edge: Opening) -> None:
+        collector, emitter = open_edge()
+        emitter.abort()
+        with pytest.raises(EdgeAborted):
+            collector.drained  # noqa: B018 -- asking is what raises
+        collector, emitter = open_edge()
+        collector.drain()
+        emitter.abort()
+        with pytest.raises(EdgeAborted):
+            collector.collect(message(0), 1)
+
     def test_closing_and_aborting_may_be_repeated(self, open_edge: Opening) -> None:
         collector, emitter = open_edge()
         for _ in range(3):
@@ -317,6 +328,26 @@ class EdgeConformance:
             collector.close()
             collector.abort()
             emitter.abort()
+
+    def test_a_closed_end_says_how_it_ended_to_whoever_waits(self, open_edge: Opening) -> None:
+        collector, emitter = open_edge()
+        collector.drain()
+        assert take_all(emitter) == []
+        assert collector.drain_wait(PATIENCE)
+        aborted_collector, aborted_emitter = open_edge()
+        for end in (collector, emitter, aborted_collector, aborted_emitter):
+            end.close()
+        assert collector.drain_wait(PATIENCE)
+        with pytest.raises(EdgeClosed):
+            emitter.emit_wait(PATIENCE)
+        with pytest.raises(EdgeAborted):
+            aborted_emitter.emit_wait(PATIENCE)
+        for waiting in (
+            lambda: aborted_collector.drain_wait(PATIENCE),
+            lambda: aborted_collector.collect_wait(message(0), 1, timeout=PATIENCE),
+        ):
+            with pytest.raises(EdgeAborted):
+                waiting()
 
     def test_statistics_and_counts_can_be_read_after_closing(self, open_edge: Opening) -> None:
         collector, emitter = open_edge(kind="batch")

@@ -56,7 +56,7 @@ def test_who_is_second_to_listen_must_join(path, run_directory):
 def test_a_dead_listener_is_a_lost_peer_and_its_name_is_removed(path, run_directory):
     lifeline.listen(path, "c").close()
     late = lifeline.join(path)
-    assert late.fault is PeerLost
+    assert (late.fault, late.met, readable(late)) == (PeerLost, False, True)
     late.turn()
     late.say_end(0, 0)
     late.say_abort()
@@ -128,13 +128,34 @@ def test_speaking_to_a_dead_peer_is_no_error(pair):
     assert parent.fault is PeerLost
 
 
-def test_an_end_that_has_everything_stays_readable_and_hears_no_more(pair):
+def test_an_end_that_has_everything_stays_readable_and_goes_on_hearing(pair):
     parent, child = pair
     child.stay_readable()
-    assert readable(child)
-    parent.close()
     child.turn()
     assert (child.fault, readable(child)) == (None, True)
+    parent.say_abort()
+    child.turn()
+    assert (child.fault, readable(child)) == (EdgeAborted, True)
+
+
+def test_an_abort_before_the_two_have_met_is_readable_here_and_refuses_who_comes(path):
+    first = lifeline.listen(path, "c")
+    first.say_abort()
+    assert readable(first)
+    late = lifeline.join(path)
+    assert late.fault is PeerLost
+    first.close()
+    late.close()
+
+
+def test_an_abort_reaches_a_peer_that_joined_and_was_not_yet_accepted(path):
+    first = lifeline.listen(path, "c")
+    second = lifeline.join(path)
+    first.say_abort()
+    second.turn()
+    assert second.fault is EdgeAborted
+    first.close()
+    second.close()
 
 
 def test_joining_what_is_no_lifeline_is_an_error(path):
