@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from engine.nodes.arrivals import Arrivals
 
+_PAIRS = array(types.int64, writable=True, ndim=2)
 _EMPTY, _GONE = -1, -2
 _LIVE, _FILLED, _HIGH, _FREE = 0, 1, 2, 3
 _LEAST = 64
+_NONE = np.zeros(0, np.int64)
 NO_NAME = -1
 """Name number of a group of which only a barrier was seen."""
 
@@ -76,12 +78,15 @@ def _insert(keys: Any, table: Any, place: Any, h0: Any, h1: Any, free: Any, coun
     return slot
 
 
-@kernel(INT, U32, INT, INT, HASHES, I32_OUT, HASHES_OUT, I32_OUT, I64_OUT, I64_OUT, I32_OUT, I64_OUT, I64_OUT)
+@kernel(INT, U32, INT, INT, HASHES, I32_OUT, HASHES_OUT, I32_OUT, I64_OUT, I64_OUT, I32_OUT, _PAIRS)
 def _assign(
     codes: Any, start: Any, stop: Any, hashes: Any, known: Any, keys: Any, table: Any, free: Any, counts: Any,
-    out: Any, new_slots: Any, new_codes: Any,
+    out: Any, new: Any,
 ) -> Any:  # fmt: skip
-    """Slots of codes[start:stop]; `known` (int32 a group, -1) saves look-ups. Room for all groups is the caller's care."""
+    """Slots of codes[start:stop]; `known` (int32 a group, all -1) saves look-ups. Room for all groups is the caller's care.
+
+    New slots and the codes that they are for go to `new`; how many.
+    """
     fresh = 0
     for i in range(start, stop):
         c = codes[i]
@@ -90,13 +95,15 @@ def _assign(
             place = _find(keys, table, hashes[c, 0], hashes[c, 1])
             if place < 0:
                 slot = _insert(keys, table, -1 - place, hashes[c, 0], hashes[c, 1], free, counts)
-                new_slots[fresh] = slot
-                new_codes[fresh] = c
+                new[fresh, 0] = slot
+                new[fresh, 1] = c
                 fresh += 1
             else:
                 slot = np.int64(table[place])
             known[c] = slot
         out[i - start] = slot
+    for i in range(start, stop):
+        known[codes[i]] = -1
     return fresh
 
 
@@ -141,10 +148,14 @@ def _fill(hashes: Any, live: Any, high: Any, keys: Any, table: Any, counts: Any)
 
 
 def grown(values: NDArray[Any], size: int, fill: Any = 0) -> NDArray[Any]:
-    """The array with room for at least `size`: itself, or a copy of twice the length, new places holding `fill`."""
+    """The array with room for at least `size`: itself, or a copy of twice the length.
+
+    New places hold `fill`; None: anything.
+    """
     if len(values) >= size:
         return values
-    out = np.full((max(size, 2 * len(values), _LEAST), *values.shape[1:]), fill, values.dtype)
+    shape = (max(size, 2 * len(values), _LEAST), *values.shape[1:])
+    out = np.empty(shape, values.dtype) if fill is None else np.full(shape, fill, values.dtype)
     out[: len(values)] = values
     return out
 
@@ -192,7 +203,10 @@ class GroupSlots:
         self._entry = np.zeros(_LEAST, np.int64)
         self.name = np.full(_LEAST, NO_NAME, np.int32)
         self._nameless = 0
-        self.fresh: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.fresh: NDArray[np.int64] = _NONE
+        # Scratch of `map`: slots by group code, all -1 between calls; new slots and their codes.
+        self._known = np.full(_LEAST, -1, np.int32)
+        self._new = np.empty((_LEAST, 2), np.int64)
 
     def __len__(self) -> int:
         return int(self._counts[_LIVE])
@@ -207,16 +221,19 @@ class GroupSlots:
         hashes = arrivals.hashes
         most = min(len(hashes), stop - start)
         self._reserve(most)
+        if len(hashes) > len(self._known):
+            self._known = np.full(2 * len(hashes), -1, np.int32)
+        if most > len(self._new):
+            self._new = np.empty((2 * most, 2), np.int64)
         out = np.empty(stop - start, np.int32)
-        slots, codes = np.empty(most, np.int64), np.empty(most, np.int64)
-        known = np.full(len(hashes), -1, np.int32)
         found = _assign(
-            arrivals.groups, start, stop, hashes, known, self._keys, self._table, self._free, self._counts, out, slots,
-            codes,
+            arrivals.groups, start, stop, hashes, self._known, self._keys, self._table, self._free, self._counts, out,
+            self._new,
         )  # fmt: skip
-        self.fresh = slots[:found]
+        self.fresh = _NONE
         if found:
-            for section, where, local in arrivals.sections_of_groups(codes[:found]):
+            self.fresh = self._new[:found, 0].copy()
+            for section, where, local in arrivals.sections_of_groups(self._new[:found, 1].copy()):
                 chosen = self.fresh if where is None else self.fresh[where]
                 self._record(chosen, section.groups, local, self.name_number(section.name))
         if self._nameless:
@@ -266,7 +283,7 @@ class GroupSlots:
     def add(self, info: GroupInfo) -> int:
         """The group's slot, made if it has none; its name stays open until a point tells it."""
         slot = self.find(info)
-        self.fresh = np.zeros(0, np.int64)
+        self.fresh = _NONE
         if slot < 0:
             self._reserve(1)
             key = np.array(info.hash, np.uint64)
@@ -304,7 +321,10 @@ class GroupSlots:
     def _reserve(self, more: int) -> None:
         """Room for `more` further groups: in the table (at most half full) and in the columns."""
         counts = self._counts
-        if 2 * (int(counts[_FILLED]) + more) > len(self._table):
+        filled, high = int(counts[_FILLED]), int(counts[_HIGH])
+        if 2 * (filled + more) <= len(self._table) and high + more <= len(self._live):
+            return
+        if 2 * (filled + more) > len(self._table):
             size = _LEAST
             while size < 2 * (len(self) + more):
                 size *= 2
@@ -312,7 +332,7 @@ class GroupSlots:
             self._table = np.full(2 * size, _EMPTY, np.int32)
             counts[_FILLED] = 0
             _fill(self._hashes, self._live, self.high, self._keys, self._table, counts)
-        need = self.high + more
+        need = high + more
         if need > len(self._live):
             self._free = grown(self._free, need)
             self._live = grown(self._live, need)

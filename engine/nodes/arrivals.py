@@ -23,13 +23,41 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """Views of a frame by arrival. `n` units; `sections` are the frame's."""
+    """Views of a frame by arrival. `n` units; `sections` are the frame's, `single` the only one, or None.
+
+    `time` (int64[n]) is that of points, or of batches. `groups` (uint32[n]) is each unit's group code into `hashes`
+    (uint64[g, 2]), the group hashes of all sections' tables, one after the other.
+    """
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.sections = frame.sections
-        self.single: Section | None = frame.sections[0] if frame.order is None and frame.sections else None
-        self.n = frame.count
+        self.single: Section | None = None
+        if frame.order is None and self.sections:
+            only = self.single = self.sections[0]
+            batches = only.batches
+            self.time = only.time if batches is None else batches.time
+            self.n = len(self.time)
+            self.groups = np.zeros(self.n, np.uint32) if only.group is None else only.group
+            self.hashes = only.groups.hashes
+        else:
+            self._gather_all()
+
+    def _gather_all(self) -> None:
+        self.n = self.frame.count
+        self._bases: list[int] = []
+        if not self.n:
+            self.time, self.groups = np.zeros(0, np.int64), np.zeros(0, np.uint32)
+            self.hashes = np.zeros((0, 2), np.uint64)
+            return
+        base = 0
+        for s in self.sections:
+            self._bases.append(base)
+            base += len(s.groups)
+        self.time = self.gather([s.time if s.batches is None else s.batches.time for s in self.sections])
+        codes = [s.group_codes() + np.uint32(b) for s, b in zip(self.sections, self._bases, strict=True)]
+        self.groups = self.gather(codes)
+        self.hashes = np.concatenate([s.groups.hashes for s in self.sections])
 
     @cached_property
     def places(self) -> list[NDArray[np.int64]]:
@@ -46,36 +74,6 @@ class Arrivals:
         for place, column in zip(self.places, columns, strict=True):
             out[place] = column
         return out
-
-    @cached_property
-    def time(self) -> NDArray[np.int64]:
-        """Times of points, or of batches."""
-        if self.single is not None:
-            return self.single.time if self.single.batches is None else self.single.batches.time
-        return self.gather([s.time if s.batches is None else s.batches.time for s in self.sections])
-
-    @cached_property
-    def _bases(self) -> list[int]:
-        bases, at = [], 0
-        for s in self.sections:
-            bases.append(at)
-            at += len(s.groups)
-        return bases
-
-    @cached_property
-    def groups(self) -> NDArray[np.uint32]:
-        """Group code of each unit, into `hashes`."""
-        if self.single is not None:
-            return self.single.group_codes()
-        codes = [s.group_codes() + np.uint32(b) for s, b in zip(self.sections, self._bases, strict=True)]
-        return self.gather(codes)
-
-    @cached_property
-    def hashes(self) -> NDArray[np.uint64]:
-        """The group hashes of all sections' tables, one after the other: uint64[g, 2]."""
-        if self.single is not None:
-            return self.single.groups.hashes
-        return np.concatenate([s.groups.hashes for s in self.sections])
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:

@@ -27,12 +27,18 @@ def assemble(template: Frame, pieces: Sequence[Piece], events: Sequence[Event]) 
 
     `events` have the places that they had in the input frame.
     """
+    t = template
+    if len(pieces) == 1 and not events:
+        section = pieces[0][0]
+        if not section.count:
+            return []
+        return [Frame(t.edge, t.db, t.rp, (section,), None, (), t.position, t.parent)]
     pieces = [p for p in pieces if p[0].count]
     if not pieces:
         if not events:
             return []
         moved = tuple(Event(0, e.kind, e.time, e.group) for e in events)
-        return [template.with_(sections=(), order=None, events=moved)]
+        return [Frame(t.edge, t.db, t.rp, (), None, moved, t.position, t.parent)]
     sections = tuple(section for section, _ in pieces)
     order, places = None, pieces[0][1]
     if len(pieces) > 1:
@@ -44,7 +50,7 @@ def assemble(template: Frame, pieces: Sequence[Piece], events: Sequence[Event]) 
     if events and places is not None:
         at = np.searchsorted(places, [e.at for e in events]).tolist()
         moved = tuple(Event(a, e.kind, e.time, e.group) for a, e in zip(at, events, strict=True))
-    return [template.with_(sections=sections, order=order, events=moved)]
+    return [Frame(t.edge, t.db, t.rp, sections, order, moved, t.position, t.parent)]
 
 
 def _places(section: Section, places: NDArray[np.int64] | None) -> NDArray[np.int64]:

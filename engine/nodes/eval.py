@@ -163,11 +163,11 @@ class EvalOperator(Grouped):
             fields = {k: take_field(c, good) for k, c in fields.items()}
         if rows is not None:
             section = _only(section, rows)
-        tags = dict(section.tags)
-        for name in self._tags:
-            if name in fields:
-                tags[name] = _tag(fields[name])
-        out = section.with_(fields=self._fields(section, fields), tags=dict(sorted(tags.items())))
+        tags = section.tags
+        if self._tags:
+            tags = dict(sorted({**tags, **{k: _tag(fields[k]) for k in self._tags if k in fields}}.items()))
+        columns = self._fields(section, fields)
+        out = Section(section.name, section.time, tags, columns, section.groups, section.group, section.batches)
         if section.batches is None and any(name in section.groups.dims for name in self._tags):
             out = by_tags(out, section.groups.dims, section.groups.by_name)
         return out, rows

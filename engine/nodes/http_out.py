@@ -52,7 +52,7 @@ class HttpOutOperator(Grouped):
         room = self.slots.room
         self._place, self._size = grown(self._place, room, _NOTHING), grown(self._size, room)
         self._name, self._seen = grown(self._name, room), grown(self._seen, room)
-        self._changed = grown(self._changed, room, fill=False)
+        self._changed = grown(self._changed, room)
         self._texts += [""] * (room - len(self._texts))
         self._seen[slots] = np.arange(self._appeared, self._appeared + len(slots))
         self._appeared += len(slots)
@@ -86,7 +86,7 @@ class HttpOutOperator(Grouped):
         schema = schema_of(section)
         number = self._numbers.setdefault(schema, len(self._pools))
         if number == len(self._pools):
-            self._pools.append(Pool(schema))
+            self._pools.append(Pool(section))
         first = self._pools[number].append(section) + (number << 32)
         if section.batches is None:
             self._place[slots] = np.arange(first, first + len(slots))

@@ -6,7 +6,7 @@ because numbers and bytes are only ever appended. Bound: the owner rebuilds it w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,19 +16,21 @@ from engine.frames.model import ABSENT_CODE, TagColumn
 from engine.frames.strings import Strings
 from engine.slots import grown
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _LEAST = 64
 
 
 @kernel(
-    INT, U32, I32, U8, I64_OUT, U32_OUT, I32_OUT, U64_OUT, I32_OUT, U8_OUT, INT,
+    INT, U32, INT, I32, U8, I64_OUT, U32_OUT, I32_OUT, U64_OUT, I32_OUT, U8_OUT, INT,
     array(U64_OUT.dtype, writable=True, ndim=2),
 )  # fmt: skip
 def _intern(
-    codes: Any, offsets: Any, data: Any, known: Any, out: Any, table: Any, prints: Any, own_offsets: Any, own_data: Any,
+    codes: Any, size: Any, offsets: Any, data: Any, known: Any, out: Any, table: Any, prints: Any, own_offsets: Any, own_data: Any,
     count: Any, scratch: Any,
 ) -> Any:  # fmt: skip
     """Renumber `codes` (into offsets, data) into the interner's numbers; the new count. There is room for all."""
-    size = len(known)
     mask = len(table) - 1
     for i in range(len(codes)):
         c = np.int64(codes[i])
@@ -67,6 +69,9 @@ def _intern(
                 place = (place + 1) & mask
             known[c] = number
         out[i] = number
+    for i in range(len(codes)):
+        if codes[i] < size:
+            known[codes[i]] = -1
     return count
 
 
@@ -91,26 +96,28 @@ class Interner:
         self._offsets = np.zeros(_LEAST + 1, np.int32)
         self._data = np.zeros(_LEAST, np.uint8)
         self._scratch = np.zeros((1, 2), np.uint64)
+        # Numbers by code of the column in work; all -1 between calls.
+        self._known = np.full(_LEAST, -1, np.int64)
 
-    def number(self, column: TagColumn) -> Any:
-        """The column's codes as numbers of this dictionary: uint32[n], ABSENT_CODE where the tag is absent."""
-        values = column.values
-        codes = column.codes
-        more = min(len(values), len(codes))
-        self._reserve(more, len(values.data))
-        out = np.empty(len(codes), np.uint32)
-        known = np.full(len(values), -1, np.int64)
+    def number(self, column: TagColumn, out: NDArray[np.uint32]) -> None:
+        """Write the column's codes as numbers of this dictionary to `out` (uint32[n]); ABSENT_CODE stays."""
+        values, codes = column.values, column.codes
+        size = len(values.offsets) - 1
+        need = self.count + min(size, len(codes))
+        space = int(self._offsets[self.count]) + len(values.data)
+        if 2 * need > len(self._table) or need > len(self._prints) or space > len(self._data):
+            self._reserve(need, space)
+        if size > len(self._known):
+            self._known = np.full(2 * size, -1, np.int64)
         self.count = _intern(
-            codes, values.offsets, values.data, known, out, self._table, self._prints, self._offsets, self._data,
-            self.count, self._scratch,
+            codes, size, values.offsets, values.data, self._known, out, self._table, self._prints, self._offsets,
+            self._data, self.count, self._scratch,
         )  # fmt: skip
-        return out
 
-    def _reserve(self, more: int, size: int) -> None:
-        need = self.count + more
+    def _reserve(self, need: int, space: int) -> None:
         self._prints = grown(self._prints, need)
         self._offsets = grown(self._offsets, need + 1)
-        self._data = grown(self._data, int(self._offsets[self.count]) + size)
+        self._data = grown(self._data, space, None)
         if 2 * need > len(self._table):
             length = len(self._table)
             while length < 2 * need:

@@ -46,6 +46,8 @@ def kept(frame: Frame, arrivals: Arrivals, masks: Sequence[NDArray[np.bool_]]) -
             pieces.append((section, places))
             continue
         index = np.flatnonzero(mask)
+        if not len(index):
+            continue
         pieces.append((take_rows(section, index), index if places is None else places[index]))
     return assemble(frame, pieces, frame.events)
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.frames.model import DTYPES, FieldColumn, Kind, Section, Span, TagColumn
+from engine.frames.model import DTYPES, FieldColumn, Kind, Section, Span, TagColumn, nil_groups
 from engine.frames.reshape import take_field, take_tag
 from engine.frames.strings import Strings
 from engine.nodes.interner import Interner
+from engine.operator import TaskError
 from engine.slots import grown
 
 if TYPE_CHECKING:
@@ -22,61 +23,81 @@ if TYPE_CHECKING:
 
     from engine.frames.model import Groups
 
-Schema = tuple[tuple[str, ...], tuple[tuple[str, int], ...]]
+Schema = tuple[tuple[str, ...], tuple[tuple[str, Kind], ...]]
+_DICTIONARY = 1024
+_SHRINK = 4
+_MOST_TEXT = 2**31 - 1
 
 
 def schema_of(section: Section) -> Schema:
-    """What rows must share to lie in one pool."""
-    return tuple(section.tags), tuple((k, int(c.kind)) for k, c in sorted(section.fields.items()))
+    """What rows must share to lie in one pool; the order of fields counts too, which only makes more pools."""
+    return tuple(section.tags), tuple([(k, c.kind) for k, c in section.fields.items()])
 
 
 class _Tags:
     """One tag of a pool."""
 
-    def __init__(self) -> None:
-        self.codes = np.zeros(0, np.uint32)
+    __slots__ = ("codes", "interner")
+
+    def __init__(self, room: int) -> None:
+        self.codes = np.empty(room, np.uint32)
         self.interner = Interner()
 
-    def append(self, column: TagColumn, used: int) -> None:
-        n = len(column.codes)
-        self.codes = grown(self.codes, used + n)
-        self.codes[used : used + n] = self.interner.number(column)
+    def grow(self, room: int) -> None:
+        self.codes = grown(self.codes, room, None)
+
+    def append(self, column: TagColumn, used: int, n: int) -> None:
+        self.interner.number(column, self.codes[used : used + n])
 
     def column(self) -> TagColumn:
         return TagColumn(self.codes, self.interner.values())
 
     def keep(self, rows: NDArray[np.int64]) -> None:
-        kept = take_tag(TagColumn(self.codes, self.interner.values()), rows)
-        self.interner, self.codes = Interner(), np.zeros(0, np.uint32)
-        self.append(kept, 0)
+        n = len(rows)
+        if self.interner.count > max(_DICTIONARY, 2 * n):
+            kept = take_tag(self.column(), rows)
+            self.interner = Interner()
+            self.interner.number(kept, self.codes[:n])
+        else:
+            self.codes[:n] = self.codes.take(rows)
 
 
 class _Fields:
     """One field of a pool. Strings lie in `data` by `ends`, with `ends[0]` = 0."""
 
-    def __init__(self, kind: Kind) -> None:
+    __slots__ = ("data", "ends", "kind", "valid")
+
+    def __init__(self, kind: Kind, room: int) -> None:
         self.kind = kind
-        self.data: NDArray[Any] = np.zeros(0, np.uint8 if kind == Kind.STRING else DTYPES[kind])
-        self.ends = np.zeros(1, np.int32)
+        self.data: NDArray[Any] = np.empty(room, np.uint8 if kind == Kind.STRING else DTYPES[kind])
+        self.ends = np.zeros(room + 1 if kind == Kind.STRING else 1, np.int32)
         self.valid: NDArray[np.uint8] | None = None
 
-    def append(self, column: FieldColumn, used: int, n: int) -> None:
+    def grow(self, room: int) -> None:
         if self.kind == Kind.STRING:
-            base = int(self.ends[used])
-            more = column.data.offsets
-            self.ends = grown(self.ends, used + n + 1)
-            self.ends[used + 1 : used + n + 1] = more[1:] + np.int32(base)
-            size = int(more[n])
-            self.data = grown(self.data, base + size)
-            self.data[base : base + size] = column.data.data[:size]
+            self.ends = grown(self.ends, room + 1, None)
         else:
-            self.data = grown(self.data, used + n)
+            self.data = grown(self.data, room, None)
+        if self.valid is not None:
+            self.valid = grown(self.valid, room, None)
+
+    def append(self, column: FieldColumn, used: int, n: int, room: int) -> None:
+        if self.kind == Kind.STRING:
+            self._append_text(column.data, used, n)
+        else:
             self.data[used : used + n] = column.data
         if column.valid is not None and self.valid is None:
-            self.valid = np.ones(max(used + n, len(self.data)), np.uint8)
+            self.valid = np.ones(room, np.uint8)
         if self.valid is not None:
-            self.valid = grown(self.valid, used + n, 1)
             self.valid[used : used + n] = 1 if column.valid is None else column.valid
+
+    def _append_text(self, text: Strings, used: int, n: int) -> None:
+        base, size = int(self.ends[used]), int(text.offsets[n])
+        if base + size > _MOST_TEXT:
+            raise TaskError("more than 2 GiB of text are waiting in one node")
+        self.ends[used + 1 : used + n + 1] = text.offsets[1:] + np.int32(base)
+        self.data = grown(self.data, base + size, None)
+        self.data[base : base + size] = text.data[:size]
 
     def column(self, used: int) -> FieldColumn:
         valid = None if self.valid is None else self.valid[:used]
@@ -86,31 +107,48 @@ class _Fields:
 
     def keep(self, rows: NDArray[np.int64], used: int) -> None:
         kept = take_field(self.column(used), rows)
-        self.__init__(self.kind)  # type: ignore[misc]
-        self.append(kept, 0, len(rows))
+        self.append(kept, 0, len(rows), len(self.ends))
+
+    def shrink(self, used: int, room: int) -> None:
+        kept = self.column(used)
+        valid, fresh = self.valid, _Fields(self.kind, room)
+        fresh.append(kept, 0, used, room)
+        self.data, self.ends = fresh.data, fresh.ends
+        self.valid = None if valid is None else fresh.valid
 
 
 class Pool:
-    """The rows of one schema. `used` rows are in, numbered from 0."""
+    """The rows of one schema. `used` rows are in, numbered from 0; the pool has the columns of the section given."""
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
+    def __init__(self, section: Section) -> None:
+        self.schema = schema_of(section)
         self.used = 0
-        self._time = np.empty(0, np.int64)
-        self._tags = {k: _Tags() for k in schema[0]}
-        self._fields = {k: _Fields(Kind(kind)) for k, kind in schema[1]}
+        self._room = 64
+        self._time = np.empty(self._room, np.int64)
+        self._tags = {k: _Tags(self._room) for k in section.tags}
+        self._fields = {k: _Fields(c.kind, self._room) for k, c in section.fields.items()}
 
     def append(self, section: Section) -> int:
         """Copy all rows of the section; the number of the first."""
-        first, n = self.used, section.rows
-        self._time = grown(self._time, first + n)
+        first, n = self.used, len(section.time)
+        if first + n > self._room:
+            self._grow(first + n)
         self._time[first : first + n] = section.time
+        tags, fields = section.tags, section.fields
         for k, tag in self._tags.items():
-            tag.append(section.tags[k], first)
+            tag.append(tags[k], first, n)
         for k, field in self._fields.items():
-            field.append(section.fields[k], first, n)
+            field.append(fields[k], first, n, self._room)
         self.used = first + n
         return first
+
+    def _grow(self, need: int) -> None:
+        self._time = grown(self._time, need, None)
+        self._room = len(self._time)
+        for tag in self._tags.values():
+            tag.grow(self._room)
+        for field in self._fields.values():
+            field.grow(self._room)
 
     def take(self, rows: NDArray[Any]) -> tuple[NDArray[np.int64], dict[str, TagColumn], dict[str, FieldColumn]]:
         """Times and columns of the rows at `rows`, in that order, as copies."""
@@ -124,19 +162,27 @@ class Pool:
         return Section(name, time, tags, fields, groups)
 
     def keep(self, rows: NDArray[np.int64]) -> None:
-        """Drop all rows but these, which are numbered anew in this order; capacity follows."""
-        self._time = self._time.take(rows)
+        """Drop all rows but these, which are numbered anew in this order; a capacity far too large shrinks."""
+        n = len(rows)
+        self._time[:n] = self._time.take(rows)
         for tag in self._tags.values():
             tag.keep(rows)
         for field in self._fields.values():
             field.keep(rows, self.used)
-        self.used = len(rows)
+        self.used = n
+        room = max(64, 2 * n)
+        if self._room > _SHRINK * n + 8192:
+            self._room = room
+            self._time = grown(self._time[:n], room, None)
+            for tag in self._tags.values():
+                tag.codes = grown(tag.codes[:n], room, None)
+            for field in self._fields.values():
+                field.shrink(n, room)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain msgpack values."""
         time, tags, fields = self.take(np.arange(self.used))
         return {
-            "schema": [list(self.schema[0]), [list(f) for f in self.schema[1]]],
             "time": time.tobytes(),
             "tags": {k: [c.codes.tobytes(), *pack_strings(c.values)] for k, c in tags.items()},
             "fields": {k: pack_field(c) for k, c in fields.items()},
@@ -145,14 +191,13 @@ class Pool:
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Pool:
         """A pool with the rows that `snapshot` gave."""
-        names, kinds = state["schema"]
-        pool = cls((tuple(names), tuple((k, kind) for k, kind in kinds)))
-        for k, (codes, offsets, data) in state["tags"].items():
-            pool._tags[k].append(TagColumn(np.frombuffer(codes, np.uint32), unpack_strings(offsets, data)), 0)
-        pool._time = np.frombuffer(state["time"], np.int64).copy()
-        pool.used = len(pool._time)
-        for k, packed in state["fields"].items():
-            pool._fields[k].append(unpack_field(packed), 0, pool.used)
+        tags = {
+            k: TagColumn(np.frombuffer(c, np.uint32), unpack_strings(o, d)) for k, (c, o, d) in state["tags"].items()
+        }
+        fields = {k: unpack_field(packed) for k, packed in state["fields"].items()}
+        section = Section("", np.frombuffer(state["time"], np.int64), tags, fields, nil_groups())
+        pool = cls(section)
+        pool.append(section)
         return pool
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.frames.jit import I32, I32_OUT, I64, I64_OUT, INT, helper, kernel
+from engine.frames.jit import I32, I32_OUT, I64, I64_OUT, INT, array, helper, kernel
 from engine.frames.model import Batches, Groups, Section
 from engine.frames.reshape import concat_sections, take_columns, take_groups, widen
 from engine.nodes.pool import Pool, Schema, schema_of
@@ -26,27 +26,33 @@ if TYPE_CHECKING:
     from engine.nodes.arrivals import Arrivals
     from engine.nodes.outbox import Outbox
 
+STATE = array(I64_OUT.dtype, writable=True, ndim=2)
 _FIRST_ROWS = 8192
+_SHRINK = 4
 ROWS, BATCHES, NEED = 0, 1, 2
+HEAD, TAIL, SIZE = 0, 1, 2
+OWN = 3
+"""Columns of `Queues.state` from here on are the operator's."""
+WIDTH = 8
 
 
 @helper
-def push(node: Any, slot: Any, link: Any, head: Any, tail: Any, size: Any) -> Any:
+def push(node: Any, slot: Any, link: Any, state: Any) -> Any:
     """Append the node to the slot's queue."""
     link[node] = -1
-    if size[slot] == 0:
-        head[slot] = node
+    if state[slot, SIZE] == 0:
+        state[slot, HEAD] = node
     else:
-        link[tail[slot]] = node
-    tail[slot] = node
-    size[slot] += 1
+        link[state[slot, TAIL]] = node
+    state[slot, TAIL] = node
+    state[slot, SIZE] += 1
 
 
 @helper
-def pop(slot: Any, link: Any, head: Any, size: Any) -> Any:
+def pop(slot: Any, link: Any, state: Any) -> Any:
     """Drop the front of the slot's queue."""
-    head[slot] = link[head[slot]]
-    size[slot] -= 1
+    state[slot, HEAD] = link[state[slot, HEAD]]
+    state[slot, SIZE] -= 1
 
 
 @helper
@@ -60,13 +66,13 @@ def fits(count: Any, rows: Any, offsets: Any, done: Any) -> Any:
 
 @helper
 def emit(
-    slot: Any, time: Any, name: Any, link: Any, head: Any, size: Any, place: Any, rows: Any, offsets: Any, slots: Any,
-    times: Any, names: Any, done: Any,
+    slot: Any, time: Any, name: Any, link: Any, state: Any, place: Any, rows: Any, offsets: Any, slots: Any, times: Any,
+    names: Any, done: Any,
 ) -> Any:  # fmt: skip
     """Write the slot's whole queue as one batch; `fits` was asked before."""
     at = done[ROWS]
-    node = np.int64(head[slot])
-    for _ in range(size[slot]):
+    node = state[slot, HEAD]
+    for _ in range(state[slot, SIZE]):
         rows[at] = place[node]
         node = np.int64(link[node])
         at += 1
@@ -79,22 +85,22 @@ def emit(
     done[BATCHES] = b + 1
 
 
-@kernel(INT, I64, I32_OUT, I32_OUT, I32_OUT, I32, I64_OUT, I32_OUT)
-def _line_up(slots: Any, head: Any, tail: Any, size: Any, link: Any, nodes: Any, new_link: Any) -> Any:
+@kernel(INT, I64, STATE, I32, I64_OUT, I32_OUT)
+def _line_up(slots: Any, state: Any, link: Any, nodes: Any, new_link: Any) -> Any:
     """Renumber all nodes in queues, queue by queue: `nodes` are their old numbers; how many."""
     at = 0
     for slot in slots:
-        n = size[slot]
+        n = state[slot, SIZE]
         if n == 0:
             continue
-        node = np.int64(head[slot])
-        head[slot] = at
+        node = state[slot, HEAD]
+        state[slot, HEAD] = at
         for _ in range(n):
             nodes[at] = node
             new_link[at] = at + 1
             node = np.int64(link[node])
             at += 1
-        tail[slot] = at - 1
+        state[slot, TAIL] = at - 1
         new_link[at - 1] = -1
     return at
 
@@ -112,7 +118,11 @@ class Emission:
 
 
 class Queues:
-    """The queues of all groups of an operator. A place is pool << 32 | row of the pool."""
+    """The queues of all groups of an operator.
+
+    `state` is int64[room, WIDTH], a line a slot: the queue's head, tail and size, then what the operator keeps there.
+    Per node: `link`, the next node; `place`, its row as pool << 32 | row of the pool; `time`.
+    """
 
     def __init__(self, slots: GroupSlots | None = None) -> None:
         self.slots = GroupSlots() if slots is None else slots
@@ -120,9 +130,7 @@ class Queues:
         self.link = np.empty(0, np.int32)
         self.place = np.empty(0, np.int64)
         self.time = np.empty(0, np.int64)
-        self.head = np.zeros(0, np.int32)
-        self.tail = np.zeros(0, np.int32)
-        self.size = np.zeros(0, np.int32)
+        self.state = np.zeros((0, WIDTH), np.int64)
         self.out = Emission()
         self._pools: list[Pool] = []
         self._numbers: dict[Schema, int] = {}
@@ -154,31 +162,47 @@ class Queues:
         if number is None:
             number = len(self._pools)
             self._numbers[schema] = number
-            self._pools.append(Pool(schema))
+            self._pools.append(Pool(section))
         return (number << 32) + self._pools[number].append(section)
 
     def follow_slots(self) -> None:
-        """Give new slots an empty queue."""
-        room = self.slots.room
-        if room > len(self.size):
-            self.head, self.tail = grown(self.head, room), grown(self.tail, room)
-            self.size = grown(self.size, room)
+        """Give the slots that the last `map` or `add` made an empty line of `state`."""
+        if self.slots.room > len(self.state):
+            self.state = grown(self.state, self.slots.room)
         if len(self.slots.fresh):
-            self.size[self.slots.fresh] = 0
+            self.state[self.slots.fresh] = 0
+
+    def _live(self) -> int:
+        return int(self.state[: self.slots.high, SIZE].sum())
 
     def _make_room(self, more: int) -> None:
-        live = int(self.size[: self.slots.high].sum())
+        live = self._live()
         if 2 * live <= self.used:
             self._compact(live)
         if self.used + more > len(self.link):
             need = self.used + more
-            self.link, self.place = grown(self.link, need), grown(self.place, need)
-            self.time = grown(self.time, need)
+            self.link, self.place = grown(self.link, need, None), grown(self.place, need, None)
+            self.time = grown(self.time, need, None)
 
     def _compact(self, live: int) -> None:
+        """Drop the nodes in no queue, and their rows; arrays stay as they are, unless they are far too large."""
         nodes, link = np.empty(live, np.int64), np.empty(live, np.int32)
-        _line_up(self.slots.live(), self.head, self.tail, self.size, self.link, nodes, link)
+        _line_up(self.slots.live(), self.state, self.link, nodes, link)
         place = self.place.take(nodes)
+        if len(self._pools) == 1 and live:
+            self._pools[0].keep(place)
+            place = np.arange(live)
+        else:
+            place = self._compact_pools(place)
+        time = self.time.take(nodes)
+        if len(self.link) > _SHRINK * live + _FIRST_ROWS:
+            self.link, self.place, self.time = link, place, time
+        else:
+            self.link[:live], self.place[:live], self.time[:live] = link, place, time
+        self.used = live
+
+    def _compact_pools(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Keep the rows at these places, in this order; their new places. Pools without rows go."""
         numbers = place >> 32
         kept: list[Pool] = []
         for number, pool in enumerate(self._pools):
@@ -189,12 +213,11 @@ class Queues:
                 kept.append(pool)
         self._pools = kept
         self._numbers = {pool.schema: i for i, pool in enumerate(kept)}
-        self.link, self.place, self.time = link, place, self.time.take(nodes)
-        self.used = live
+        return place
 
     def drop(self, slot: int) -> None:
         """Forget the slot's rows."""
-        self.size[slot] = 0
+        self.state[slot, SIZE] = 0
 
     def widen_output(self) -> None:
         """Make the output large enough for the one batch that did not fit."""
@@ -305,18 +328,15 @@ class Queues:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain msgpack values; only the living rows, queue by queue."""
-        high = self.slots.high
-        self._compact(int(self.size[:high].sum()))
-        return {**self.snapshot_rows(), "size": self.size[:high].tobytes()}
+        self._compact(self._live())
+        return {**self.snapshot_rows(), "state": self.state[: self.slots.high].tobytes()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `snapshot` gave."""
         self.restore_rows(state)
-        self.size[: self.slots.high] = np.frombuffer(state["size"], np.int32)
+        high = self.slots.high
+        self.state[:high] = np.frombuffer(state["state"], np.int64).reshape(-1, WIDTH)
+        # The snapshot lined the nodes up queue by queue.
         self.link = np.arange(1, self.used + 1, dtype=np.int32)
         live = self.slots.live()
-        live = live[self.size[live] > 0]
-        ends = np.cumsum(self.size[live])
-        self.head[live] = ends - self.size[live]
-        self.tail[live] = ends - 1
-        self.link[ends - 1] = -1
+        self.link[self.state[live[self.state[live, SIZE] > 0], TAIL]] = -1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.frames.groups import group_rows
-from engine.frames.model import ABSENT_CODE
+from engine.frames.model import ABSENT_CODE, Section
 from engine.frames.reshape import take_rows
 
 if TYPE_CHECKING:
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from engine.frames.model import Section
-
 
 def by_tags(section: Section, dims: Sequence[str], by_name: bool) -> Section:
     """The stream section grouped by these tags (sorted)."""
     groups, group = group_rows(section, dims, by_name)
-    return section.with_(groups=groups, group=group)
+    return Section(section.name, section.time, section.tags, section.fields, groups, group)
 
 
 def by_all_tags(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.frames.jit import I32, I32_OUT, I64, I64_OUT, INT, kernel
-from engine.nodes.queues import Queues, emit, fits, push
-from engine.slots import grown
+from engine.nodes.queues import OWN, SIZE, STATE, Queues, emit, fits, push
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,28 +23,30 @@ if TYPE_CHECKING:
     from engine.nodes.outbox import Outbox
     from engine.slots import GroupSlots
 
-_QUEUE = (I32_OUT, I32_OUT, I32_OUT, I32_OUT, I64)
+_CURRENT, _NAME = OWN, OWN + 1
 _OUTPUT = (I64_OUT, I32_OUT, I32_OUT, I64_OUT, I32_OUT, I64_OUT)
 
 
-@kernel(INT, I32, I64, I32, INT, INT, INT, I64_OUT, I32_OUT, *_QUEUE, *_OUTPUT)
+@kernel(INT, I32, I64, I32, INT, INT, INT, STATE, I32_OUT, I64, *_OUTPUT)
 def _run(
-    slots: Any, times: Any, names: Any, at: Any, stop: Any, base: Any, current: Any, name: Any, link: Any, head: Any,
-    tail: Any, size: Any, place: Any, rows: Any, offsets: Any, out_slots: Any, out_times: Any, out_names: Any,
-    done: Any,
+    slots: Any, times: Any, names: Any, at: Any, stop: Any, base: Any, state: Any, link: Any, place: Any, rows: Any,
+    offsets: Any, out_slots: Any, out_times: Any, out_names: Any, done: Any,
 ) -> Any:  # fmt: skip
     """Handle points at:stop; where it stopped: `stop`, or the output is full."""
     for i in range(at, stop):
         s = slots[i]
-        if size[s] > 0 and current[s] != times[i]:
-            if not fits(size[s], rows, offsets, done):
+        if state[s, SIZE] > 0 and state[s, _CURRENT] != times[i]:
+            if not fits(state[s, SIZE], rows, offsets, done):
                 return i
-            emit(s, current[s], name[s], link, head, size, place, rows, offsets, out_slots, out_times, out_names, done)
-            size[s] = 0
-        if size[s] == 0:
-            current[s] = times[i]
-            name[s] = names[i]
-        push(base + i, s, link, head, tail, size)
+            emit(
+                s, state[s, _CURRENT], state[s, _NAME], link, state, place, rows, offsets, out_slots, out_times,
+                out_names, done,
+            )  # fmt: skip
+            state[s, SIZE] = 0
+        if state[s, SIZE] == 0:
+            state[s, _CURRENT] = times[i]
+            state[s, _NAME] = names[i]
+        push(base + i, s, link, state)
     return stop
 
 
@@ -55,8 +56,6 @@ class SameTime:
     def __init__(self, slots: GroupSlots) -> None:
         self._queues = Queues(slots)
         self._slots = slots
-        self._current = np.zeros(0, np.int64)
-        self._name = np.zeros(0, np.int32)
         self._names = np.zeros(0, np.int32)
 
     def take_in(self, arrivals: Arrivals, sections: Sequence[Section]) -> int:
@@ -74,8 +73,7 @@ class SameTime:
         while True:
             o = q.out
             at = _run(
-                slots, arrivals.time, self._names, at, stop, base, self._current, self._name, q.link, q.head, q.tail,
-                q.size, q.place, o.rows, o.offsets, o.slots, o.times, o.names, o.done,
+                slots, arrivals.time, self._names, at, stop, base, q.state, q.link, q.place, o.rows, o.offsets, o.slots, o.times, o.names, o.done,
             )  # fmt: skip
             q.flush(outbox)
             if at == stop:
@@ -85,23 +83,12 @@ class SameTime:
     def follow_slots(self) -> None:
         """Give the slots that the last `map` made an empty run."""
         self._queues.follow_slots()
-        self._current = grown(self._current, self._slots.room)
-        self._name = grown(self._name, self._slots.room)
 
     def forget(self, slot: int) -> None:
         self._queues.drop(slot)
 
     def snapshot(self) -> Any:
-        high = self._slots.high
-        return {
-            "queues": self._queues.snapshot(),
-            "current": self._current[:high].tobytes(),
-            "name": self._name[:high].tobytes(),
-        }
+        return self._queues.snapshot()
 
     def restore(self, state: Any) -> None:
-        self._queues.restore(state["queues"])
-        self.follow_slots()
-        high = self._slots.high
-        self._current[:high] = np.frombuffer(state["current"], np.int64)
-        self._name[:high] = np.frombuffer(state["name"], np.int32)
+        self._queues.restore(state)

@@ -65,6 +65,8 @@ class FromOperator:
             places = None if arrivals.single is not None else arrivals.places[i]
             if masks is not None and not masks[i].all():
                 rows = np.flatnonzero(masks[i])
+                if not len(rows):
+                    continue
                 kept = take_rows(section, rows)
                 places = rows if places is None else places[rows]
             for part, chosen in self._regrouped(self._retimed(kept)):
@@ -77,7 +79,7 @@ class FromOperator:
     def _matching(self, frame: Frame) -> Frame:
         if (self._database and frame.db != self._database) or (self._policy and frame.rp != self._policy):
             return select_sections(frame, ())
-        if not self._measurement:
+        if not self._measurement or (len(frame.sections) == 1 and frame.sections[0].name == self._measurement):
             return frame
         return select_sections(frame, [i for i, s in enumerate(frame.sections) if s.name == self._measurement])
 

@@ -53,6 +53,8 @@ class WhereOperator(Grouped):
                 pieces.append((section, places))
                 continue
             index = np.flatnonzero(mask)
+            if not len(index):
+                continue
             pieces.append((take_rows(section, index), index if places is None else places[index]))
         return assemble(frame, pieces, frame.events)
 

@@ -6,7 +6,7 @@ barrier has announced emits nothing until a point has told its name (the referen
 
 Which late points a time window drops depends in the reference on the ring buffer that holds a group's points: where it
 is wrapped and its last place holds a point older than the window, all points up to there are dropped unseen. The
-array `ring` follows the places of that buffer, so that the same points leave.
+state follows the places of that buffer, so that the same points leave.
 """
 
 from __future__ import annotations
@@ -14,67 +14,72 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import types
 
-from engine.frames.jit import BOOL, I32, I32_OUT, I64, I64_OUT, INT, U8_OUT, array, helper, kernel
+from engine.frames.jit import BOOL, I32, I32_OUT, I64, I64_OUT, INT, helper, kernel
 from engine.frames.model import BATCH, EventKind
 from engine.nodes.arrivals import Arrivals
 from engine.nodes.outbox import Outbox
-from engine.nodes.queues import Queues, emit, fits, pop, push
+from engine.nodes.queues import HEAD, OWN, SIZE, STATE, Queues, emit, fits, pop, push
 from engine.nodes.times import phase, truncated
 from engine.operator import Report, TaskError
-from engine.slots import NO_NAME, grown
+from engine.slots import NO_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.frames.model import Event, Frame
 
-_QUEUE = (I32_OUT, I32_OUT, I32_OUT, I32_OUT, I64, I64)
-_RING = array(types.int32, writable=True, ndim=2)
 _OUTPUT = (I64_OUT, I32_OUT, I32_OUT, I64_OUT, I32_OUT, I64_OUT)
-
-
-_CAPACITY, _LENGTH, _START, _STOP = 0, 1, 2, 3
+_DUE, _SEEN = OWN, OWN + 1
+# Of the reference's ring buffer: capacity << 32 | length, start << 32 | stop, and the time at its last place.
+_EXTENT, _ENDS, _LAST = OWN + 2, OWN + 3, OWN + 4
+_LOW = 0xFFFFFFFF
 
 
 @helper
-def _enter(node: Any, slot: Any, time: Any, link: Any, head: Any, tail: Any, size: Any, ring: Any, last: Any) -> Any:
+def _enter(node: Any, slot: Any, time: Any, link: Any, state: Any) -> Any:
     """Append a point to the slot's queue, and follow where the reference puts it."""
-    if size[slot] == ring[slot, _CAPACITY]:
-        ring[slot, _CAPACITY] = 2 * (size[slot] + 1)
-        ring[slot, _LENGTH] = size[slot] + 1
-        ring[slot, _START] = 0
-        ring[slot, _STOP] = size[slot]
-    if ring[slot, _LENGTH] == ring[slot, _CAPACITY] and ring[slot, _STOP] == ring[slot, _LENGTH]:
-        ring[slot, _STOP] = 0
-    if ring[slot, _STOP] == ring[slot, _LENGTH]:
-        ring[slot, _LENGTH] += 1
-    if ring[slot, _STOP] == ring[slot, _LENGTH] - 1:
-        last[slot] = time
-    ring[slot, _STOP] += 1
-    push(node, slot, link, head, tail, size)
+    size = state[slot, SIZE]
+    capacity = state[slot, _EXTENT] >> 32
+    length = state[slot, _EXTENT] & _LOW
+    start = state[slot, _ENDS] >> 32
+    stop = state[slot, _ENDS] & _LOW
+    if size == capacity:
+        capacity = 2 * (size + 1)
+        length = size + 1
+        start = 0
+        stop = size
+    if length == capacity and stop == length:
+        stop = 0
+    if stop == length:
+        length += 1
+    if stop == length - 1:
+        state[slot, _LAST] = time
+    state[slot, _EXTENT] = (capacity << 32) | length
+    state[slot, _ENDS] = (start << 32) | (stop + 1)
+    push(node, slot, link, state)
 
 
 @helper
-def _purge(slot: Any, oldest: Any, link: Any, head: Any, size: Any, node_time: Any, ring: Any, last: Any) -> Any:
+def _purge(slot: Any, oldest: Any, link: Any, node_time: Any, state: Any) -> Any:
     """Drop points older than `oldest` from the front, as the reference's ring buffer does."""
-    if size[slot] > 0 and ring[slot, _START] >= ring[slot, _STOP] and last[slot] < oldest:
-        for _ in range(ring[slot, _LENGTH] - ring[slot, _START]):
-            pop(slot, link, head, size)
-        ring[slot, _START] = 0
-    while size[slot] > 0 and node_time[head[slot]] < oldest:
-        pop(slot, link, head, size)
-        ring[slot, _START] += 1
+    start = state[slot, _ENDS] >> 32
+    stop = state[slot, _ENDS] & _LOW
+    if state[slot, SIZE] > 0 and start >= stop and state[slot, _LAST] < oldest:
+        for _ in range((state[slot, _EXTENT] & _LOW) - start):
+            pop(slot, link, state)
+        start = 0
+    while state[slot, SIZE] > 0 and node_time[state[slot, HEAD]] < oldest:
+        pop(slot, link, state)
+        start += 1
+    state[slot, _ENDS] = (start << 32) | stop
 
 
-@kernel(
-    INT, I32, I64, INT, INT, INT, I32, U8_OUT, I64_OUT, *_QUEUE, *_OUTPUT, _RING, I64_OUT, INT, INT, INT, BOOL, BOOL
-)  # fmt: skip
+@kernel(INT, I32, I64, INT, INT, INT, I32, STATE, I32_OUT, I64, I64, *_OUTPUT, INT, INT, INT, BOOL, BOOL)
 def _by_time(
-    slots: Any, times: Any, at: Any, stop: Any, base: Any, name: Any, seen: Any, due: Any, link: Any, head: Any,
-    tail: Any, size: Any, place: Any, node_time: Any, rows: Any, offsets: Any, out_slots: Any, out_times: Any,
-    out_names: Any, done: Any, ring: Any, last: Any, period: Any, every: Any, offset: Any, align: Any, fill: Any,
+    slots: Any, times: Any, at: Any, stop: Any, base: Any, name: Any, state: Any, link: Any, place: Any,
+    node_time: Any, rows: Any, offsets: Any, out_slots: Any, out_times: Any, out_names: Any, done: Any, period: Any,
+    every: Any, offset: Any, align: Any, fill: Any,
 ) -> Any:  # fmt: skip
     """Handle points at:stop (slots and times are theirs, from 0); where it stopped: `stop`, or the output is full.
 
@@ -83,52 +88,51 @@ def _by_time(
     for i in range(at, stop):
         s = slots[i]
         p = times[i]
-        if not seen[s]:
+        if state[s, _SEEN] == 0:
             first = p + (period if fill else every)
             if align:
                 first = truncated(first, every, offset)
                 if fill:
                     first += every
-            due[s] = first
-            seen[s] = 1
-        triggers = p >= due[s]
-        named = name[s] != NO_NAME
-        if triggers and named and not fits(size[s] + 1, rows, offsets, done):
+            state[s, _DUE] = first
+            state[s, _SEEN] = 1
+        triggers = p >= state[s, _DUE]
+        if triggers and name[s] != NO_NAME and not fits(state[s, SIZE] + 1, rows, offsets, done):
             return i
         if every == 0 and base >= 0:
-            _enter(base + i, s, p, link, head, tail, size, ring, last)
+            _enter(base + i, s, p, link, state)
         if triggers:
-            end = p if every == 0 else due[s]
+            end = p if every == 0 else state[s, _DUE]
             # The window is (end - period, end] without every, else [end - period, end).
             oldest = end - period + (1 if every == 0 else 0)
-            _purge(s, oldest, link, head, size, node_time, ring, last)
-            if named:
-                emit(s, end, name[s], link, head, size, place, rows, offsets, out_slots, out_times, out_names, done)
-            due[s] = truncated(p + every, every, offset) if align else p + every
+            _purge(s, oldest, link, node_time, state)
+            if name[s] != NO_NAME:
+                emit(s, end, name[s], link, state, place, rows, offsets, out_slots, out_times, out_names, done)
+            state[s, _DUE] = truncated(p + every, every, offset) if align else p + every
         if every != 0 and base >= 0:
-            _enter(base + i, s, p, link, head, tail, size, ring, last)
+            _enter(base + i, s, p, link, state)
     return stop
 
 
-@kernel(INT, I32, I64, INT, INT, INT, I32, I64_OUT, I64_OUT, *_QUEUE, *_OUTPUT, INT, INT)
+@kernel(INT, I32, I64, INT, INT, INT, I32, STATE, I32_OUT, I64, I64, *_OUTPUT, INT, INT)
 def _by_count(
-    slots: Any, times: Any, at: Any, stop: Any, base: Any, name: Any, count: Any, due: Any, link: Any, head: Any,
-    tail: Any, size: Any, place: Any, _node_time: Any, rows: Any, offsets: Any, out_slots: Any, out_times: Any,
-    out_names: Any, done: Any, period: Any, every: Any,
+    slots: Any, times: Any, at: Any, stop: Any, base: Any, name: Any, state: Any, link: Any, place: Any,
+    _node_time: Any, rows: Any, offsets: Any, out_slots: Any, out_times: Any, out_names: Any, done: Any, period: Any,
+    every: Any,
 ) -> Any:  # fmt: skip
-    """As `_by_time`, for windows of the newest `period` points, every `every` points."""
+    """As `_by_time`, for windows of the newest `period` points, every `every` points. `_SEEN` counts the points."""
     for i in range(at, stop):
         s = slots[i]
-        triggers = count[s] + 1 == due[s]
-        if triggers and not fits(size[s] + 1, rows, offsets, done):
+        triggers = state[s, _SEEN] + 1 == state[s, _DUE]
+        if triggers and not fits(state[s, SIZE] + 1, rows, offsets, done):
             return i
-        push(base + i, s, link, head, tail, size)
-        if size[s] > period:
-            pop(s, link, head, size)
-        count[s] += 1
+        push(base + i, s, link, state)
+        if state[s, SIZE] > period:
+            pop(s, link, state)
+        state[s, _SEEN] += 1
         if triggers:
-            due[s] += every
-            emit(s, times[i], name[s], link, head, size, place, rows, offsets, out_slots, out_times, out_names, done)
+            state[s, _DUE] += every
+            emit(s, times[i], name[s], link, state, place, rows, offsets, out_slots, out_times, out_names, done)
     return stop
 
 
@@ -152,11 +156,6 @@ class WindowOperator:
             self._settings = (period, every, phase(every), align, fill_period)
         self._first_due = period_count if fill_period else every_count
         self._queues = Queues()
-        # By time: whether `due` is set. By count: points received.
-        self._seen: Any = np.zeros(0, np.int64 if self._by_count else np.uint8)
-        self._due = np.zeros(0, np.int64)
-        self._ring = np.zeros((0, 4), np.int32)
-        self._last = np.zeros(0, np.int64)
 
     @property
     def cardinality(self) -> int:
@@ -178,25 +177,20 @@ class WindowOperator:
         return outbox.frames(frame.position)
 
     def _follow_slots(self) -> None:
-        self._queues.follow_slots()
-        slots = self._queues.slots
-        if slots.room > len(self._seen):
-            self._seen, self._due = grown(self._seen, slots.room), grown(self._due, slots.room)
-            self._ring, self._last = grown(self._ring, slots.room), grown(self._last, slots.room)
-        if len(slots.fresh):
-            self._seen[slots.fresh] = 0
-            self._due[slots.fresh] = self._first_due
-            self._ring[slots.fresh] = 0
+        queues = self._queues
+        queues.follow_slots()
+        if len(queues.slots.fresh):
+            queues.state[queues.slots.fresh, _DUE] = self._first_due
 
     def _run(self, slots: Any, times: Any, base: int, outbox: Outbox) -> None:
         q = self._queues
-        run, ring = (_by_count, ()) if self._by_count else (_by_time, (self._ring, self._last))
+        run = _by_count if self._by_count else _by_time
         at, stop = 0, len(slots)
         while True:
             o = q.out
             at = run(
-                slots, times, at, stop, base, q.slots.name, self._seen, self._due, q.link, q.head, q.tail, q.size,
-                q.place, q.time, o.rows, o.offsets, o.slots, o.times, o.names, o.done, *ring, *self._settings,
+                slots, times, at, stop, base, q.slots.name, q.state, q.link, q.place, q.time, o.rows, o.offsets,
+                o.slots, o.times, o.names, o.done, *self._settings,
             )  # fmt: skip
             if at == stop:
                 return
@@ -224,20 +218,7 @@ class WindowOperator:
         return ()
 
     def snapshot(self) -> Any:
-        high = self._queues.slots.high
-        return {
-            "queues": self._queues.snapshot(),
-            "seen": self._seen[:high].tobytes(),
-            "due": self._due[:high].tobytes(),
-            "ring": self._ring[:high].tobytes(),
-            "last": self._last[:high].tobytes(),
-        }
+        return self._queues.snapshot()
 
     def restore(self, state: Any) -> None:
-        self._queues.restore(state["queues"])
-        self._follow_slots()
-        high = self._queues.slots.high
-        self._seen[:high] = np.frombuffer(state["seen"], self._seen.dtype)
-        self._due[:high] = np.frombuffer(state["due"], np.int64)
-        self._ring[:high] = np.frombuffer(state["ring"], np.int32).reshape(-1, 4)
-        self._last[:high] = np.frombuffer(state["last"], np.int64)
+        self._queues.restore(state)
