@@ -116,7 +116,7 @@ class Interner:
 
     def _reserve(self, need: int, space: int) -> None:
         self._prints = grown(self._prints, need)
-        self._offsets = grown(self._offsets, need + 1)
+        self._offsets = grown(self._offsets, len(self._prints) + 1)
         self._data = grown(self._data, space, None)
         if 2 * need > len(self._table):
             length = len(self._table)
