@@ -1,4 +1,4 @@
-"""The API application: routing, headers, compression and errors around the resources (spec "HTTP API" §1-3).
+"""The API application: which resources there are, and what their errors become (spec "HTTP API" §2, §3, §5).
 
 Each resource is a module of its own; a further one adds a line in `build_app`. `/write` is not here: it has a path of
 its own before the router (engine.api.write).
@@ -6,38 +6,35 @@ its own before the router (engine.api.write).
 
 from __future__ import annotations
 
-import gzip
-import posixpath
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as percent
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Route
 
+from engine import logs
 from engine.api.callers import Caller, Servers
-from engine.api.conventions import BASE, PREVIEW, answer, answer_headers, cors_headers, failure
+from engine.api.conventions import BASE, METHODS, PREVIEW, answer, answer_headers, failure, route
+from engine.api.debug import Debug
+from engine.api.envelope import BodyTooLargeError, Envelope
 from engine.api.tasks import Tasks
 from engine.api.templates import Templates
 from engine.definitions.bodies import RefusedError
 from engine.rpc import RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import Route
 
     from engine.settings import Settings
 
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Any]]
-    Send = Callable[[Any], Awaitable[None]]
-
 __all__ = ["answer_headers", "build_app"]
 
-
-class _BodyTooLargeError(Exception):
-    """The body is over the limit."""
+_ID = "{id:path}"
 
 
 async def _ping(_: Request) -> Response:
@@ -48,33 +45,53 @@ def build_app(store: Caller, supervisor: Caller, settings: Settings) -> Any:
     """The ASGI application for everything but `/write`."""
     servers = Servers(store, supervisor, settings)
     routes = [
-        Route(f"{BASE}/ping", _ping, methods=["GET", "HEAD"]),
+        route(f"{BASE}/ping", _ping, "GET", "HEAD"),
         *Tasks(servers).routes(BASE),
         *Templates(servers).routes(BASE),
+        *Debug(servers).routes(BASE),
     ]
+    log = logs.get_logger(process="frontend")
 
     async def list_routes(_: Request) -> Response:
-        table: dict[str, list[str]] = {}
-        for route in routes:
-            methods = sorted((route.methods or set()) - {"HEAD"})
-            path = route.path.replace("/{id:path}", "/")
-            table.setdefault(path, []).extend(m for m in methods if m not in table.get(path, []))
-        table[f"{BASE}/ping"] = ["GET", "HEAD"]
-        table[f"{BASE}/write"] = table["/write"] = ["POST", "OPTIONS"]
-        return answer(dict(sorted(table.items())))
+        return answer(_table(routes))
+
+    def on_error(request: Request, error: Exception) -> Response:
+        log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        return failure(500, f"internal error: {type(error).__name__}: this is a bug, the server's log has the details")
 
     app = Starlette(
-        routes=[*routes, Route(f"{BASE}/:routes", list_routes, methods=["GET"])],
+        routes=[*routes, route(f"{BASE}/:routes", list_routes, "GET")],
         exception_handlers={
             HTTPException: _on_http,
             RefusedError: _on_refused,
-            RpcError: _on_rpc,
-            _BodyTooLargeError: _on_too_large,
+            RpcError: _on_refused,
+            BodyTooLargeError: _on_too_large,
+            ClientDisconnect: _on_gone,
+            Exception: on_error,
         },
     )
     app.router.redirect_slashes = False
-    app.state.limit = settings.http.max_body_bytes
-    return Envelope(app, settings.http.max_body_bytes)
+
+    async def contained(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(Exception):  # on_error has logged and answered it; Starlette raises it again all the same
+            await app(scope, receive, send)
+
+    return Envelope(contained, settings.http.max_body_bytes)
+
+
+def _table(routes: Sequence[Route]) -> dict[str, list[str]]:
+    """Path patterns and their methods; what answers OPTIONS, and the catch-all patterns, are named as the reference does."""
+    table: dict[str, set[str]] = {
+        "/": set(METHODS),
+        f"{PREVIEW}/": set(METHODS),
+        "/write": {"OPTIONS", "POST"},
+        f"{BASE}/write": {"OPTIONS", "POST"},
+        f"{BASE}/:routes": {"GET"},
+    }
+    for r in routes:
+        one = r.path.endswith(_ID)
+        table.setdefault(r.path.removesuffix(_ID), {"OPTIONS"} if one else set()).update(r.methods or ())
+    return {path: sorted(methods) for path, methods in sorted(table.items())}
 
 
 def _on_http(_: Request, error: Exception) -> Response:
@@ -84,113 +101,16 @@ def _on_http(_: Request, error: Exception) -> Response:
 
 
 def _on_refused(_: Request, error: Exception) -> Response:
-    return failure(error.code if isinstance(error, RefusedError) else 500, str(error))
+    return failure(error.code if isinstance(error, RefusedError | RpcError) else 500, str(error))
 
 
-def _on_rpc(_: Request, error: Exception) -> Response:
-    return failure(error.code if isinstance(error, RpcError) else 500, str(error))
+def _on_gone(_: Request, __: Exception) -> Response:
+    """The client went away in the middle of its body: it has asked for nothing, and nobody reads this."""
+    return Response(b"", 400)
 
 
 def _on_too_large(_: Request, error: Exception) -> Response:
-    return failure(413, str(error))
-
-
-class Envelope:
-    """What stands around every request: clean paths, OPTIONS, the preview base, body limit, headers, gzip."""
-
-    def __init__(self, app: Any, max_body_bytes: int) -> None:
-        self._app = app
-        self._limit = max_body_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        headers = dict(scope["headers"])
-        path = scope["path"]
-        clean = _clean(path)
-        if clean != path:
-            await _redirect(scope, clean, send)
-            return
-        extra = answer_headers(headers)
-        if scope["method"] == "OPTIONS":
-            await _bare(send, 200, [extra[2], *cors_headers(headers)])
-            return
-        if path == PREVIEW or path.startswith(PREVIEW + "/"):
-            scope = {**scope, "path": BASE + path[len(PREVIEW) :]}
-            scope.pop("raw_path", None)
-        wants_gzip = b"gzip" in headers.get(b"accept-encoding", b"")
-        try:
-            await self._app(scope, self._limited(receive), _Answer(send, extra, gzip_it=wants_gzip))
-        except ClientDisconnect:
-            return
-
-    def _limited(self, receive: Receive) -> Receive:
-        size = 0
-
-        async def counted() -> Any:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > self._limit:
-                raise _BodyTooLargeError(
-                    f"the body is larger than {self._limit} bytes, the limit that [http] max-body-size sets"
-                )
-            return message
-
-        return counted
-
-
-class _Answer:
-    """Adds the common headers, and compresses answers that are sent whole."""
-
-    def __init__(self, send: Send, extra: list[tuple[bytes, bytes]], *, gzip_it: bool) -> None:
-        self._send = send
-        self._extra = extra
-        self._gzip = gzip_it
-        self._start: Any = None
-
-    async def __call__(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            own = [(k, v) for k, v in message["headers"] if k not in (b"content-type", b"content-length")]
-            self._start = {**message, "headers": [*self._extra, *own]}
-            return
-        if self._start is not None:
-            start, self._start = self._start, None
-            body = message.get("body", b"")
-            whole = not message.get("more_body", False)
-            if whole and self._gzip and body:
-                body = gzip.compress(body, 1)
-                start["headers"].append((b"content-encoding", b"gzip"))
-            if whole and start["status"] != 204:
-                start["headers"].append((b"content-length", str(len(body)).encode()))
-            await self._send(start)
-            message = {**message, "body": body}
-        await self._send(message)
-
-
-def _clean(path: str) -> str:
-    clean = posixpath.normpath(path) if path else "/"
-    if clean.startswith("//"):
-        clean = clean[1:]
-    if path.endswith("/") and clean != "/":
-        clean += "/"
-    return clean
-
-
-async def _redirect(scope: Scope, path: str, send: Send) -> None:
-    where = percent(path, safe="/:~!$&'()*+,;=@")
-    query = scope.get("query_string", b"").decode("latin-1")
-    target = f"{where}?{query}" if query else where
-    body = f'<a href="{target}">Moved Permanently</a>.\n\n'.encode()
-    headers = [
-        (b"location", target.encode("latin-1")),
-        (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 301, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _bare(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+    """The rest of the body is not read: the connection cannot be used again."""
+    refused = failure(413, str(error))
+    refused.headers["connection"] = "close"
+    return refused

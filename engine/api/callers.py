@@ -1,13 +1,21 @@
-"""What the API's resources need of the other processes."""
+"""What the API's resources need of the other processes, and the order in which they ask the supervisor.
+
+Always: changes of one task reach the supervisor in the order in which the store committed them, however their requests
+overlap; changes of different tasks never wait for each other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import rpc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
     from engine.settings import Settings
 
 DRAIN_MARGIN_S = 30.0
@@ -19,6 +27,31 @@ class Caller(Protocol):
     async def call(self, operation: str, timeout: float = 30.0, **arguments: Any) -> Any: ...  # noqa: ASYNC109
 
 
+class Turns:
+    """Who acts next on a task. Bound: one entry a task with a change under way."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, asyncio.Future[None]] = {}
+
+    @asynccontextmanager
+    async def of(self, tasks: Iterable[str]) -> AsyncIterator[None]:
+        """Within, nobody else acts on these tasks. The place in the queue is taken before the first wait."""
+        names = set(tasks)
+        before = {self._last[name] for name in names if name in self._last}
+        mine = asyncio.get_running_loop().create_future()
+        for name in names:
+            self._last[name] = mine
+        try:
+            if before:
+                await asyncio.wait(before)
+            yield
+        finally:
+            mine.set_result(None)
+            for name in names:
+                if self._last.get(name) is mine:
+                    del self._last[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     """The store, the supervisor, and the settings."""
@@ -26,19 +59,30 @@ class Servers:
     store: Caller
     supervisor: Caller
     settings: Settings
+    turns: Turns = field(default_factory=Turns)
 
-    async def act(self, actions: list[Any]) -> None:
-        """Have the supervisor do what a change of the store asks for, in order. Raises rpc.RpcError."""
+    async def act(self, actions: Sequence[Any]) -> None:
+        """Have the supervisor do what a change of the store asks for, in order. Raises rpc.RpcError at the first failure.
+
+        To be called at once when the store has answered: turns go by the order of these calls.
+        """
+        async with self.turns.of(action[1] for action in actions):
+            for action in actions:
+                await self.act_once(action)
+
+    async def act_once(self, action: Sequence[Any]) -> None:
+        """One action, in a turn that the caller has. Raises rpc.RpcError."""
         engine = self.settings.engine
-        for action in actions:
-            match action:
-                case ["stop", str(task)]:
-                    wait = engine.drain_timeout_s + DRAIN_MARGIN_S
-                    await self.supervisor.call("stop_task", wait, id=task)
-                case ["start", str(), dict(definition)]:
-                    wait = engine.start_timeout_s + DRAIN_MARGIN_S
-                    await self.supervisor.call("start_task", wait, **definition)
-                case ["deleted", str()]:
-                    continue
-                case _:
-                    raise rpc.RpcError(500, f"unknown action {action!r}")
+        match action:
+            case ["stop", str(task)]:
+                wait = engine.drain_timeout_s + DRAIN_MARGIN_S
+                await self.supervisor.call("stop_task", wait, id=task)
+            case ["start", str(), dict(definition)]:
+                wait = engine.start_timeout_s + DRAIN_MARGIN_S
+                await self.supervisor.call("start_task", wait, **definition)
+            case ["fail", str(), str(error)]:
+                raise rpc.RpcError(500, error)
+            case ["deleted", str()]:
+                return
+            case _:
+                raise rpc.RpcError(500, f"unknown action {action!r}")

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.responses import Response
+from starlette.routing import Route
 
-VERSION = "0.1.0"
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+
+def _version() -> str:
+    try:
+        return metadata.version("tickworks")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+VERSION = _version()
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 BASE = "/kapacitor/v1"
 PREVIEW = "/kapacitor/v1preview"
 ZERO_TIME = "0001-01-01T00:00:00Z"
@@ -21,7 +37,15 @@ _ALLOW_METHODS = b"DELETE, GET, OPTIONS, POST, PATCH"
 _ALLOW_HEADERS = (
     b"Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override"
 )
-_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+# Characters that Go escapes in JSON, where they only stand within strings.
+_GO_ESCAPES = [(c.encode(), f"\\u{ord(c):04x}".encode()) for c in "<>&\u2028\u2029"]
+
+
+def route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
+    """A route of exactly these methods: Starlette would add HEAD to every GET."""
+    made = Route(path, endpoint, methods=list(methods))
+    made.methods = set(methods)
+    return made
 
 
 def answer_headers(request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -48,8 +72,10 @@ def cors_headers(request: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
 
 def json_text(value: Any) -> bytes:
     """JSON as Go writes it with an indent of four; floats without a needless fraction."""
-    text = json.dumps(_floats(value), indent=4, ensure_ascii=False, separators=(",", ": "))
-    return text.translate(_GO_ESCAPES).encode("utf-8", "surrogateescape")
+    text = msgspec.json.format(msgspec.json.encode(_floats(value)), indent=4)
+    for plain, escaped in _GO_ESCAPES:
+        text = text.replace(plain, escaped)
+    return text
 
 
 def _floats(value: Any) -> Any:

@@ -11,8 +11,9 @@ from tickscript.gostrings import quote
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_INT = re.compile(r"[+-]?[0-9]+")
+_INT = re.compile(r"([+-]?)0*([0-9]+)")
 _INT64 = 1 << 63
+_MAX_DIGITS = 19
 
 
 def integer(request: Request, name: str, default: int) -> int:
@@ -21,12 +22,13 @@ def integer(request: Request, name: str, default: int) -> int:
     if text == "":
         return default
     shown = quote(text)
-    if not _INT.fullmatch(text):
+    found = _INT.fullmatch(text)
+    if found is None:
         why = f"strconv.ParseInt: parsing {shown}: invalid syntax"
-    elif not -_INT64 <= int(text) < _INT64:
+    elif len(found[2]) > _MAX_DIGITS or not -_INT64 <= int(found[1] + found[2]) < _INT64:
         why = f"strconv.ParseInt: parsing {shown}: value out of range"
     else:
-        return int(text)
+        return int(found[1] + found[2])
     raise RefusedError(400, f"invalid {name} parameter {shown} must be an integer: {why}")
 
 

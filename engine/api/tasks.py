@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
-from starlette.routing import Route
 
 from engine import rpc
 from engine.api import lists
-from engine.api.conventions import answer, link, nothing, rfc3339
+from engine.api.conventions import answer, link, nothing, rfc3339, route
 from engine.definitions.bodies import RefusedError
 from tickscript.dot import LiveStats, live_dot
 from tickscript.gostrings import quote
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from engine.api.callers import Servers
 
@@ -26,6 +26,8 @@ _FIELDS = (
     "link", "id", "type", "dbrps", "script", "vars", "dot", "status", "executing", "error", "stats",
     "created", "modified", "last-enabled", "template-id",
 )  # fmt: skip
+# Fields that only the supervisor knows, or knows better than the store.
+_LIVE = frozenset({"dot", "executing", "error", "stats"})
 _NOT_EXECUTING: dict[str, Any] = {"executing": False, "error": "", "stats": None, "edges": [], "nodes": []}
 
 
@@ -80,17 +82,17 @@ class Tasks:
 
     def routes(self, base: str) -> list[Route]:
         return [
-            Route(f"{base}/tasks", self.list, methods=["GET"]),
-            Route(f"{base}/tasks", self.create, methods=["POST"]),
-            Route(f"{base}/tasks/{{id:path}}", self.get, methods=["GET"]),
-            Route(f"{base}/tasks/{{id:path}}", self.patch, methods=["PATCH"]),
-            Route(f"{base}/tasks/{{id:path}}", self.delete, methods=["DELETE"]),
+            route(f"{base}/tasks", self.list, "GET"),
+            route(f"{base}/tasks", self.create, "POST"),
+            route(f"{base}/tasks/{{id:path}}", self.get, "GET"),
+            route(f"{base}/tasks/{{id:path}}", self.patch, "PATCH"),
+            route(f"{base}/tasks/{{id:path}}", self.delete, "DELETE"),
         ]
 
     async def create(self, request: Request) -> Response:
         result = await self._servers.store.call("task_create", body=await request.body())
         await self._servers.act(result["actions"])
-        return await self._object(result["task"]["id"], "formatted", "attributes")
+        return await self._object(result["task"], "formatted", "attributes")
 
     async def get(self, request: Request) -> Response:
         identity = _identity(request)
@@ -103,7 +105,7 @@ class Tasks:
         replay = request.query_params.get("replay-id")
         if replay:
             raise RefusedError(400, f"no running replay with ID: {replay}")
-        return await self._object(identity, script_format, view, task)
+        return await self._object(task, script_format, view)
 
     async def _out(self, path: str) -> Response | None:
         """The rows of a httpOut node, where the path is one."""
@@ -120,23 +122,23 @@ class Tasks:
             task = f"{task}/{more}"
         return None
 
-    async def _object(self, identity: str, script_format: str, view: str, task: Any = None) -> Response:
-        if task is None:
-            task = await self._servers.store.call("task_get", id=identity)
-        states = await self._servers.supervisor.call("task_states", ids=[identity])
-        return answer(_object(task, states.get(identity, _NOT_EXECUTING), script_format, view))
+    async def _object(self, task: Mapping[str, Any], script_format: str, view: str) -> Response:
+        states = await self._servers.supervisor.call("task_states", ids=[task["id"]])
+        return answer(_object(task, states.get(task["id"], _NOT_EXECUTING), script_format, view))
 
     async def list(self, request: Request) -> Response:
         names = lists.fields(request, _FIELDS)
         script_format = _choice(request, "script-format", ("formatted", "raw"))
         view = _choice(request, "dot-view", ("attributes", "labels"))
-        page = {
+        page: dict[str, Any] = {
             "pattern": request.query_params.get("pattern", ""),
             "offset": lists.integer(request, "offset", 0),
             "limit": lists.integer(request, "limit", 100),
         }
-        tasks = await self._servers.store.call("task_list", **page)
-        states = await self._servers.supervisor.call("task_states", ids=[t["id"] for t in tasks])
+        tasks = await self._servers.store.call("task_list", **page, fields=names)
+        states: Mapping[str, Any] = {}
+        if not _LIVE.isdisjoint(names):
+            states = await self._servers.supervisor.call("task_states", ids=[t["id"] for t in tasks])
         items = []
         for task in tasks:
             state = states.get(task["id"], _NOT_EXECUTING)
@@ -152,7 +154,7 @@ class Tasks:
         identity = _identity(request)
         result = await self._servers.store.call("task_patch", id=identity, body=await request.body())
         await self._servers.act(result["actions"])
-        return await self._object(result["task"]["id"], "formatted", "attributes")
+        return await self._object(result["task"], "formatted", "attributes")
 
     async def delete(self, request: Request) -> Response:
         result = await self._servers.store.call("task_delete", id=_identity(request))
@@ -176,7 +178,7 @@ def _object(task: Mapping[str, Any], state: Mapping[str, Any], script_format: st
         "type": task["type"],
         "dbrps": task["dbrps"],
         "script": task["formatted" if script_format == "formatted" else "script"],
-        "vars": task["vars"],
+        "vars": dict(sorted(task["vars"].items())),
         "dot": running_dot(task, state, view) if executing else task["dot"],
         "status": task["status"],
         "executing": executing,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from starlette.routing import Route
-
+from engine import rpc
 from engine.api import lists
-from engine.api.conventions import answer, link, nothing, rfc3339
+from engine.api.conventions import answer, link, nothing, rfc3339, route
 from engine.definitions.bodies import RefusedError
 from tickscript.gostrings import quote
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
     from engine.api.callers import Servers
 
@@ -30,11 +31,11 @@ class Templates:
 
     def routes(self, base: str) -> list[Route]:
         return [
-            Route(f"{base}/templates", self.list, methods=["GET"]),
-            Route(f"{base}/templates", self.create, methods=["POST"]),
-            Route(f"{base}/templates/{{id:path}}", self.get, methods=["GET"]),
-            Route(f"{base}/templates/{{id:path}}", self.patch, methods=["PATCH"]),
-            Route(f"{base}/templates/{{id:path}}", self.delete, methods=["DELETE"]),
+            route(f"{base}/templates", self.list, "GET"),
+            route(f"{base}/templates", self.create, "POST"),
+            route(f"{base}/templates/{{id:path}}", self.get, "GET"),
+            route(f"{base}/templates/{{id:path}}", self.patch, "PATCH"),
+            route(f"{base}/templates/{{id:path}}", self.delete, "DELETE"),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -48,7 +49,7 @@ class Templates:
     async def list(self, request: Request) -> Response:
         names = lists.fields(request, _FIELDS)
         script_format = _script_format(request)
-        page = {
+        page: dict[str, Any] = {
             "pattern": request.query_params.get("pattern", ""),
             "offset": lists.integer(request, "offset", 0),
             "limit": lists.integer(request, "limit", 100),
@@ -58,8 +59,28 @@ class Templates:
 
     async def patch(self, request: Request) -> Response:
         result = await self._servers.store.call("template_patch", id=_identity(request), body=await request.body())
-        await self._servers.act(result["actions"])
+        await self._carry(result)
         return answer(_object(result["template"], "formatted"))
+
+    async def _carry(self, result: Mapping[str, Any]) -> None:
+        """Restart the template's tasks; when one does not start, all have their old definition again.
+
+        Raises rpc.RpcError 500 that names the task.
+        """
+        servers = self._servers
+        restarted: list[str] = []
+        async with servers.turns.of(old["id"] for old in result["undo"]):
+            for action in result["actions"]:
+                restarted.append(action[1])
+                try:
+                    await servers.act_once(action)
+                except rpc.RpcError as error:
+                    undone = await servers.store.call("template_undo", undo=result["undo"], started=restarted)
+                    for back in undone["actions"]:
+                        # What does not start again either has its error in the store; the others still have to.
+                        with suppress(rpc.RpcError):
+                            await servers.act_once(back)
+                    raise rpc.RpcError(500, f"error reloading associated task {action[1]}: {error}") from None
 
     async def delete(self, request: Request) -> Response:
         await self._servers.store.call("template_delete", id=_identity(request))
@@ -86,7 +107,7 @@ def _object(template: Mapping[str, Any], script_format: str) -> dict[str, Any]:
         "id": template["id"],
         "type": template["type"],
         "script": template["formatted" if script_format == "formatted" else "script"],
-        "vars": template["vars"],
+        "vars": dict(sorted(template["vars"].items())),
         "dot": template["dot"],
         "error": template["compile_error"] or template["error"],
         "created": rfc3339(template["created"]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.definitions.bodies import RefusedError, check_id, read_object, text_of
+from engine.definitions.bodies import RefusedError, check_id, read_object, text_of, word_of
 from engine.store.tasks import Template
 from tickscript.compile import api_text, compile_template
 from tickscript.dot import static_dot
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tickscript.pipeline import Pipeline
 
 _KEYS = ("id", "type", "script")
-_TYPES = frozenset({"", "stream", "batch", "invalid"})
+_TYPES = ("stream", "batch", "invalid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,7 @@ class Request:
 def read_request(body: bytes) -> Request:
     """Raises RefusedError 400 `invalid JSON`."""
     data = read_object(body, _KEYS)
-    kind = text_of(data, "type")
-    if kind not in _TYPES:
-        raise RefusedError(400, "invalid JSON")
-    return Request(text_of(data, "id"), kind, text_of(data, "script"))
+    return Request(text_of(data, "id"), word_of(data, "type", _TYPES), text_of(data, "script"))
 
 
 def _compile(script: str, kind: str | None) -> Pipeline:

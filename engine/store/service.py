@@ -20,14 +20,22 @@ from tickscript.compile import api_text, compile_script
 from tickscript.dot import static_dot
 from tickscript.errors import TickscriptError
 from tickscript.formatter import format_script
-from tickscript.vars import decode_vars, encode_vars
+from tickscript.vars import decode_vars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.store.tasks import Task, Template
+    from tickscript.pipeline import Pipeline
 
-_CACHED_SCRIPTS = 256
+_CACHED_SCRIPTS = 1024
+# What a task has from its template.
+_FOLLOWS = ("id", "script", "type", "template_id", "dbrps")
+
+
+def _definition(task: Task, pipeline: Pipeline) -> dict[str, Any]:
+    """What start_task takes."""
+    return {"id": task.id, "plan": plan.encode(pipeline), "dbrps": msgspec.to_builtins(task.dbrps)}
 
 
 @lru_cache(maxsize=_CACHED_SCRIPTS)
@@ -37,6 +45,15 @@ def formatted(script: str) -> str:
         return format_script(script)
     except TickscriptError:
         return script
+
+
+@lru_cache(maxsize=_CACHED_SCRIPTS)
+def drawn(identity: str, script: str, supplied: bytes) -> tuple[str, str]:
+    """The static DOT of a task with these vars (JSON), or empty; and the error why it does not compile, or empty."""
+    try:
+        return static_dot(compile_script(script, vars=decode_vars(msgspec.json.decode(supplied))), identity), ""
+    except TickscriptError as error:
+        return "", api_text(error)
 
 
 class StoreService:
@@ -57,10 +74,12 @@ class StoreService:
                 "task_delete",
                 "task_error",
                 "enabled_tasks",
+                "counts",
                 "template_create",
                 "template_get",
                 "template_list",
                 "template_patch",
+                "template_undo",
                 "template_delete",
             )
         }
@@ -89,9 +108,10 @@ class StoreService:
         """The task as stored, with what its script gives: formatted text, static DOT, or the compile error."""
         return self._shown(self._task(id, "no task exists"))
 
-    def task_list(self, pattern: str, offset: int, limit: int) -> list[dict[str, Any]]:
-        """A page of tasks in the order of their IDs."""
-        return [self._shown(t) for t in self._store.tasks.list(Page(pattern, offset, limit))]
+    def task_list(self, pattern: str, offset: int, limit: int, fields: list[str]) -> list[dict[str, Any]]:
+        """A page of tasks in the order of their IDs; scripts are formatted and compiled only if `fields` need it."""
+        found = self._store.tasks.list(Page(pattern, offset, limit))
+        return [self._shown(t, script="script" in fields, dot="dot" in fields) for t in found]
 
     def task_patch(self, id: str, body: bytes) -> dict[str, Any]:  # noqa: A002
         request = rules.read_request(body)
@@ -100,14 +120,14 @@ class StoreService:
         try:
             with self._store.database.transaction():
                 self._store.tasks.rename((stored.id,), task)
-                if request.template_id and not stored.template_id:
+                if request.template_id and request.template_id != stored.template_id:
                     self._store.templates.associate(task.template_id, task.id)
         except AlreadyExists:
             text = "failed to create new task during ID change: object already exists"
             raise RefusedError(500, text) from None
         return {"task": self._shown(task), "actions": self._patch_actions(stored, task, pipeline)}
 
-    def _patch_actions(self, stored: Task, task: Task, pipeline: Any) -> list[Any]:
+    def _patch_actions(self, stored: Task, task: Task, pipeline: Pipeline) -> list[Any]:
         was, now = stored.status == "enabled", task.status == "enabled"
         renamed = stored.id != task.id
         actions: list[Any] = []
@@ -125,24 +145,37 @@ class StoreService:
         return {"actions": [["stop", id], ["deleted", id]] if task.status == "enabled" else [["stop", id]]}
 
     def task_error(self, id: str, error: str) -> None:  # noqa: A002
+        """Keep why a task does not execute; empty when it does."""
         self._store.tasks.set_error(id, error)
 
     def enabled_tasks(self, after: str, limit: int) -> list[dict[str, Any]]:
-        """Up to `limit` enabled tasks with an ID above `after`: what the supervisor starts with."""
+        """Up to `limit` enabled tasks with an ID above `after`: what the supervisor starts with.
+
+        Each is the definition that start_task takes, or `{"id", "error"}`; errors of an earlier run are forgotten.
+        """
+        page = [task for task in self._store.tasks.enabled() if task.id > after][:limit]
         out: list[dict[str, Any]] = []
-        for task in self._store.tasks.enabled():
-            if task.id <= after:
-                continue
-            if len(out) == limit:
-                break
-            try:
-                pipeline = compile_script(task.script, vars=decode_vars(task.vars))
-            except TickscriptError as error:
-                out.append({"id": task.id, "error": api_text(error)})
-                continue
-            self._store.tasks.set_error(task.id, "")
-            out.append(self._start(task, pipeline)[2])
+        with self._store.database.transaction():
+            for task in page:
+                entry = self._startable(task)
+                error = entry.get("error", "")
+                if error != task.error:
+                    self._store.tasks.set_error(task.id, error)
+                out.append(entry)
         return out
+
+    def _startable(self, task: Task) -> dict[str, Any]:
+        if not task.dbrps:
+            return {"id": task.id, "error": rules.NO_DBRPS}
+        try:
+            pipeline = compile_script(task.script, vars=decode_vars(task.vars))
+        except TickscriptError as error:
+            return {"id": task.id, "error": api_text(error)}
+        return _definition(task, pipeline)
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks there are, and how many of them are enabled."""
+        return {"tasks": self._store.tasks.count(), "enabled": self._store.tasks.count_enabled()}
 
     def _task(self, identity: str, missing: str) -> Task:
         task = self._store.tasks.find(identity)
@@ -150,22 +183,20 @@ class StoreService:
             raise RefusedError(404, missing)
         return task
 
-    @staticmethod
-    def _start(task: Task, pipeline: Any) -> list[Any]:
-        definition = {"id": task.id, "plan": plan.encode(pipeline), "dbrps": msgspec.to_builtins(task.dbrps)}
-        return ["start", task.id, definition]
+    def _start(self, task: Task, pipeline: Pipeline) -> list[Any]:
+        """The action that starts a task, or says why it cannot start."""
+        if task.dbrps:
+            return ["start", task.id, _definition(task, pipeline)]
+        self._store.tasks.set_error(task.id, rules.NO_DBRPS)
+        return ["fail", task.id, rules.NO_DBRPS]
 
-    def _shown(self, task: Task) -> dict[str, Any]:
+    @staticmethod
+    def _shown(task: Task, *, script: bool = True, dot: bool = True) -> dict[str, Any]:
         out: dict[str, Any] = msgspec.to_builtins(task)
-        out["formatted"] = formatted(task.script)
-        out["compile_error"] = ""
-        out["dot"] = ""
-        try:
-            supplied = decode_vars(task.vars)
-            out["vars"] = encode_vars(supplied)
-            out["dot"] = static_dot(compile_script(task.script, vars=supplied), task.id)
-        except TickscriptError as error:
-            out["compile_error"] = api_text(error)
+        out["formatted"] = formatted(task.script) if script else ""
+        out["dot"], out["compile_error"] = "", ""
+        if dot:
+            out["dot"], out["compile_error"] = drawn(task.id, task.script, msgspec.json.encode(task.vars))
         return out
 
     # ------------------------------------------------------------------ templates
@@ -183,7 +214,11 @@ class StoreService:
         return [self._shown_template(t) for t in self._store.templates.list(Page(pattern, offset, limit))]
 
     def template_patch(self, id: str, body: bytes) -> dict[str, Any]:  # noqa: A002
-        """Store the template, then carry its tasks along, each or none of them (spec "HTTP API" §12)."""
+        """Store the template, then carry its tasks along: all of them, or none (spec "HTTP API" §12).
+
+        When a task does not compile with it the template stays changed, as in the reference. When one does not start,
+        template_undo takes `undo`.
+        """
         request = template_rules.read_request(body)
         stored = self._template(id, "template does not exist, cannot update")
         template = template_rules.change(stored, request, self._now())
@@ -192,30 +227,40 @@ class StoreService:
         except AlreadyExists:
             text = "failed to create new template for ID change: template already exists"
             raise RefusedError(500, text) from None
+        before = self._store.templates.tasks_of(template.id)
+        after = [rules.follow(task, template) for task in before]
         actions: list[Any] = []
-        updated: list[Task] = []
-        for task in self._store.templates.tasks_of(template.id):
-            try:
-                new, start = self._carried(task, template)
-            except RefusedError as error:
-                raise RefusedError(500, f"error reloading associated task {task.id}: {error}") from None
-            updated.append(new)
-            if start is not None:
-                actions += [["stop", task.id], start]
         with self._store.database.transaction():
-            for task in updated:
+            for task, pipeline in after:
                 self._store.tasks.update(task)
-        return {"template": self._shown_template(template), "actions": actions}
+                if pipeline is not None:
+                    actions += [["stop", task.id], self._start(task, pipeline)]
+        undo = [
+            {"new": t.script, **{k: plain[k] for k in _FOLLOWS}}
+            for (t, _), plain in zip(after, map(msgspec.to_builtins, before), strict=True)
+        ]
+        return {"template": self._shown_template(template), "actions": actions, "undo": undo}
 
-    def _carried(self, task: Task, template: Template) -> tuple[Task, list[Any] | None]:
-        """The task with the template's new script, and how it is started if it is enabled."""
-        changed = msgspec.structs.replace(task, script=template.script, type=template.type, template_id=template.id)
-        if task.status != "enabled":
-            return changed, None
-        pipeline = rules.compile_task(template.script, decode_vars(task.vars))
-        named = tuple(rules.DBRP(d.db, d.rp) for d in pipeline.dbrps)
-        changed = msgspec.structs.replace(changed, dbrps=named or task.dbrps, error="")
-        return changed, self._start(changed, pipeline)
+    def template_undo(self, undo: list[dict[str, Any]], started: list[str]) -> dict[str, Any]:
+        """Give tasks back what template_patch took from them; those in `started` are to be started again.
+
+        A task that somebody has changed meanwhile is left alone.
+        """
+        actions: list[Any] = []
+        with self._store.database.transaction():
+            for old in undo:
+                task = self._store.tasks.find(old["id"])
+                if task is None or task.script != old["new"]:
+                    continue
+                given = {k: old[k] for k in _FOLLOWS}
+                task = msgspec.convert({**msgspec.to_builtins(task), **given}, type(task))
+                self._store.tasks.update(task)
+                if task.id in started and task.status == "enabled":
+                    entry = self._startable(task)
+                    error = entry.get("error", "")
+                    self._store.tasks.set_error(task.id, error)
+                    actions += [["stop", task.id], ["fail", task.id, error] if error else ["start", task.id, entry]]
+        return {"actions": actions}
 
     def template_delete(self, id: str) -> None:  # noqa: A002
         self._store.templates.delete(id)
