@@ -126,6 +126,7 @@ class Loop:
         if not events:
             self._progress()
             return
+        self._hear_children()
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
             for frame in frames:
@@ -144,6 +145,11 @@ class Loop:
                 self._positions.end(i)
                 self._parents[i].close()
                 self._reading = self._poller()
+
+    def _hear_children(self) -> None:
+        """Take in what the children's ends have to say, so that their descriptors are quiet again. Raises EdgeAborted."""
+        for child in self._children:
+            hear(child)
 
     def _send(self, frames: Sequence[Frame]) -> None:
         if not frames or not self._children:
@@ -180,6 +186,7 @@ class Loop:
             poller.poll()
             words[status.TICK] += 1
             self._control.answer()
+            self._hear_children()
         words[status.STATE] = status.RUNNING
 
     def _drain(self) -> None:
@@ -227,6 +234,11 @@ class Loop:
                     poller.register(s, zmq.POLLIN)
             poller.poll(int(wait * 1000) + 1)
             left = [c for c in left if not _gone(c)]
+
+
+def hear(collector: Collector) -> bool:
+    """Let an edge take in its news; whether it has ended. Raises EdgeAborted."""
+    return collector.drained
 
 
 def _gone(collector: Collector) -> bool:

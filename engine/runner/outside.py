@@ -15,7 +15,7 @@ from engine.frames.codec import WireError
 from engine.frames.model import Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
-from engine.runner.loop import PROGRESS_MS, Positions
+from engine.runner.loop import PROGRESS_MS, Positions, hear
 from engine.runner.output import row_cuts
 from transports.errors import EdgeAborted
 
@@ -124,6 +124,8 @@ class OutsideLoop:
         except TimeoutError:
             return False
         self._woken.clear()
+        for child in self._children:
+            hear(child)
         return True
 
     async def _turn(self) -> None:
