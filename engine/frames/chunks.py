@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.frames.codec import WireError
+from engine.frames.header import WireError
 from engine.frames.model import BEGIN, LAST, MIDDLE, WHOLE, Batches, Frame, Section
 from engine.frames.reshape import concat_sections, slice_columns, widen
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tickscript.plan import decode_node
+from typing import TYPE_CHECKING, Any
 
 from engine import clock, logs, status
 from engine.nodes import build
@@ -16,6 +14,7 @@ from engine.runner.edges import open_children, open_parents
 from engine.runner.loop import Loop
 from engine.runner.output import Output
 from engine.runner.outside import OutsideLoop
+from tickscript.plan import decode_node
 from transports.context import new_context
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def run(spec: ProcessSpec) -> int:
     """Build the operators, open the edges, run until the input ends. The process's exit status."""
     log = logs.get_logger(process="node", task=spec.task)
     zmq_context = new_context(max_sockets=1023)
-    operators = []
+    operators: list[Any] = []
     counted = [Counted(n, status.open_page(spec.status, n.slot)) for n in spec.nodes]
     failure: tuple[str, str] | None = None
     for node in spec.nodes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from engine import clock, status
-from engine.frames.codec import WireError
+from engine.frames.header import WireError
 from engine.frames.model import Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.frames import codec
+from engine.frames import header as wire
 from engine.ingest_log.segment import Lost, NotResident
 from engine.task_master.routing import Routes, Selection
 from transports.errors import EdgeAborted
@@ -22,7 +22,7 @@ from transports.errors import EdgeAborted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.frames.codec import Header
+    from engine.frames.header import Header
     from engine.ingest_log.log import IngestLog
     from transports.edge import Collector
 
@@ -46,7 +46,7 @@ class Messages:
     def header(self, position: int, parts: Sequence[Any]) -> Header:
         found = self._headers.get(position)
         if found is None:
-            found = codec.read_header(parts[0])
+            found = wire.read_header(parts[0])
             self.remember(position, found)
         return found
 
@@ -73,8 +73,8 @@ def _select(header: Header, parts: Sequence[Any], selection: Selection) -> tuple
     if ordered:
         out.append(_order(parts[1], len(header.sections), chosen))
     out.extend(parts[first + i] for i in chosen)
-    out[0] = codec.write_header(
-        codec.Header(
+    out[0] = wire.write_header(
+        wire.Header(
             header.v,
             header.batch,
             header.parent,
@@ -95,7 +95,7 @@ def _order(part: Any, sections: int, chosen: Sequence[int]) -> bytes:
     number = np.full(sections, 0xFFFF, np.uint16)
     number[list(chosen)] = np.arange(len(chosen), dtype=np.uint16)
     renamed = number[order]
-    return codec.vector(renamed[renamed != 0xFFFF])
+    return wire.vector(renamed[renamed != 0xFFFF])
 
 
 @dataclass(slots=True, eq=False)

@@ -18,7 +18,7 @@ import msgspec
 import zmq
 
 from engine import clock, logs, rpc
-from engine.frames import codec
+from engine.frames import header as wire
 from engine.ingest_log.errors import LogError
 from engine.ingest_log.log import IngestLog
 from engine.ingest_log.sync import HelperDied, LogHelper, PagedIn, Synced, SyncFailed
@@ -191,7 +191,7 @@ class Supervisor:
 
     def _take(self, who: bytes, number: int, parts: list[Any]) -> None:
         """One frame of a front end: log it if a task wants it, acknowledge, deliver."""
-        header = codec.read_header(parts[0])
+        header = wire.read_header(parts[0])
         counts = self._ingress
         rows = 0
         for s in header.sections:
@@ -207,7 +207,7 @@ class Supervisor:
             return
         position = self._ingest_log.next_position
         header = msgspec.structs.replace(header, position=position)
-        parts[0] = codec.write_header(header)
+        parts[0] = wire.write_header(header)
         try:
             self._ingest_log.append(parts, rows)
         except LogError as error:

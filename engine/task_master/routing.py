@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from engine.frames.codec import Header
+    from engine.frames.header import Header
 
 _CACHE = 4096
 

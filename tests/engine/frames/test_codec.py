@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.frames.codec import WireError, decode, encode
+from engine.frames.codec import decode, encode
 from engine.frames.groups import group_rows, make_groups
+from engine.frames.header import WireError
 from engine.frames.model import (
     Batches,
     Event,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.frames.chunks import Assembler, chunk
-from engine.frames.codec import WireError, decode, encode
+from engine.frames.codec import decode, encode
+from engine.frames.header import WireError
 from engine.frames.reshape import (
     concat_frames,
     cut,
