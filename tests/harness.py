@@ -307,6 +307,10 @@ class Server:
     def enable(self, task: str) -> None:
         self.call("PATCH", f"/tasks/{task}", {"status": "enabled"})
 
+    def wait_started(self, task: str) -> None:
+        """Wait until a task that the server starts by itself has started."""
+        self.wait_log(lambda r: r.get("msg") == "task started" and r.get("task") == task)
+
     def disable(self, task: str) -> None:
         """Drains: what was written before has passed through the task when this returns."""
         self.call("PATCH", f"/tasks/{task}", {"status": "disabled"})

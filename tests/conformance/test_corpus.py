@@ -22,7 +22,6 @@ _CHECKER = _HERE / "check_corpus.py"
 
 # Cases of a folder that stands here whole, but that need a node kind which this version does not have.
 _NEED_MORE = {
-    "groupBy": {"default_tag_then_group": "default"},
     "httpPost": {"header_alert_post": "alert"},
     "noop": {"dangling_join": "join", "dangling_union": "union"},
 }
