@@ -18,7 +18,7 @@ import numpy as np
 from numba import types
 
 from engine.frames.jit import HASHES, HASHES_OUT, I32_OUT, I64_OUT, INT, U32, array, helper, kernel
-from engine.frames.model import GroupInfo, Groups
+from engine.frames.model import GroupInfo, Groups, nil_groups
 from engine.frames.strings import Strings, concat_strings
 
 if TYPE_CHECKING:
@@ -353,13 +353,18 @@ class GroupSlots:
     def tables(self, slots: NDArray[Any]) -> Iterator[tuple[NDArray[np.int64] | None, Groups, NDArray[np.uint32]]]:
         """Group tables for these slots: which of them (None: all), the table, and their codes in it (uint32)."""
         if len(self._layouts) == 1:
-            yield None, self._layouts[0].table(), self._entry.take(slots).astype(np.uint32)
+            yield None, *self._table_of(0, slots)
             return
         numbers = self._layout.take(slots)
         for number in np.unique(numbers).tolist():
             which = np.flatnonzero(numbers == number)
-            codes = self._entry.take(slots[which]).astype(np.uint32)
-            yield which, self._layouts[number].table(), codes
+            yield which, *self._table_of(number, slots[which])
+
+    def _table_of(self, number: int, slots: NDArray[Any]) -> tuple[Groups, NDArray[np.uint32]]:
+        layout = self._layouts[number]
+        if not layout.dims and not layout.by_name:
+            return nil_groups(), np.zeros(len(slots), np.uint32)
+        return layout.table(), self._entry.take(slots).astype(np.uint32)
 
     def layout_numbers(self, slots: NDArray[Any]) -> NDArray[np.int32] | None:
         """Numbers that are equal for groups of equal dimensions, int32 a slot; None where all are equal."""

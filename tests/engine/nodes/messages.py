@@ -144,7 +144,7 @@ def frame_of(message: Message, edge: str) -> Frame:
 
 def frames_of(messages: list[Message], edge: str, cuts: list[int]) -> list[Frame]:
     """The messages as frames that end before the messages numbered in `cuts`."""
-    ends = sorted({c for c in cuts if 0 < c < len(messages)}) + [len(messages)]
+    ends = [*sorted({c for c in cuts if 0 < c < len(messages)}), len(messages)]
     frames, start = [], 0
     for end in ends:
         if end > start:
