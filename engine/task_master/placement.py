@@ -118,4 +118,5 @@ def _keeps(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str] | None]:
 
 
 def _measurements(nodes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    return frozenset(decode_node(n).measurement for n in nodes if n["kind"] == "from")
+    declared: list[Any] = [decode_node(n) for n in nodes if n["kind"] == "from"]
+    return frozenset(node.measurement for node in declared)
