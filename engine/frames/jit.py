@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
+import numpy.ma  # noqa: F401 - Numba looks for masked arrays at the first call: loaded here, not in every forked node
 from numba import types
 
 if TYPE_CHECKING:
