@@ -142,6 +142,7 @@ def _node(spec: specs.ProcessSpec) -> int:
 def main(channel: socket.socket, level: str) -> int:
     """The body of the zygote process: load everything that nodes need, then fork on request."""
     importlib.import_module("engine.runner.main")
+    importlib.import_module("engine.runner.rehearsal").rehearse()
     logs.configure(level)
     gc.collect()
     gc.freeze()

@@ -1,0 +1,60 @@
+"""A rehearsal before the first fork: frames of the usual types through every common operator.
+
+The first call of a kernel with some types makes Numba look for the compiled version that fits; done once in the zygote,
+no node has to do it again, so a node's first frame costs what the next ones do. Nothing of it is kept but that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine import clock
+from engine.frames.codec import decode, encode
+from engine.inputs.line_protocol import LineParser
+from engine.nodes import build
+from engine.operator import Context
+from engine.runner.project import project
+from tickscript import plan
+from tickscript.compile import compile_script
+
+if TYPE_CHECKING:
+    from engine.frames.model import Frame
+
+_GROUPED = "stream|from().measurement('m').where(lambda: \"t\" == 'a' OR \"f\" > 0.5).groupBy('t')"
+_WINDOW = "|window().period(4s).every(4s)"
+SCRIPTS = (
+    f'{_GROUPED}|where(lambda: "f" >= 0.0 AND "i" < 1000)|eval(lambda: "f" + 1.0).as(\'x\').keep()|httpOut(\'o\')',
+    f"{_GROUPED}{_WINDOW}|mean('f')|where(lambda: \"mean\" > -1.0)|httpOut('o')",
+    f"{_GROUPED}{_WINDOW}|max('f')|httpOut('o')",
+    f"{_GROUPED}{_WINDOW}|sum('i')|log()",
+    f"{_GROUPED}{_WINDOW}|count('f')|httpOut('o')",
+    f"{_GROUPED}{_WINDOW}|last('f')|httpOut('o')",
+    f"{_GROUPED}|window().periodCount(4).everyCount(2)|percentile('f', 90.0)|httpOut('o')",
+    "stream|from()|groupBy('t', 'u')|derivative('f')|stateCount(lambda: \"f\" > 0.0)|httpOut('o')",
+)
+
+
+def rehearse() -> None:
+    """Run the scripts over a few small frames, as node processes would: encoded and decoded between any two nodes."""
+    lines = b"\n".join(
+        b'm,t=%s,u=x%d f=%d.25,i=%di,s="v%d",b=t %d' % (b"ab"[k % 2 : k % 2 + 1], k % 3, k % 7, k, k % 2, k * 10**9)
+        for k in range(48)
+    )
+    parser = LineParser(16)
+    parser.begin(db="d", rp="r", precision="n", now=0)
+    parser.feed(lines)
+    frames = parser.finish().frames
+    for script in SCRIPTS:
+        _run(plan.encode(compile_script(script)), frames)
+
+
+def _run(task: dict[str, Any], frames: list[Frame]) -> None:
+    given: dict[str, list[list[bytes]]] = {task["nodes"][0]["name"]: [encode(f) for f in frames]}
+    for node in task["nodes"]:
+        operator: Any = build(plan.decode_node(node), Context("rehearsal", node["name"], clock.now))
+        out: list[Frame] = []
+        for message in given.get(node["name"], []):
+            out.extend(operator.collect(decode(message), 0))
+        project(out, frozenset())
+        for child in node["children"]:
+            given.setdefault(child, []).extend(encode(f) for f in out)
