@@ -26,10 +26,10 @@ _PAIR: Final = re.compile(r"([0-9]+)(ns|ms|[uµsmhdw])")
 _PRINTED_UNITS: Final = ("w", "d", "h", "m", "s", "ms", "u", "ns")
 
 
-def _count(digits: str) -> int:
-    """The number, or `DurationError` beyond int64 (whose 19 digits are checked first: int() is not linear)."""
+def _count(digits: str, limit: int = INT64_MAX) -> int:
+    """The number, or `DurationError` beyond the limit (whose 19 digits are checked first: int() is not linear)."""
     significant = digits.lstrip("0") or "0"
-    if not digits.isascii() or len(significant) > 19 or int(significant) > INT64_MAX:
+    if not digits.isascii() or len(significant) > 19 or int(significant) > limit:
         raise DurationError("invalid duration")
     return int(significant)
 
@@ -64,7 +64,7 @@ def parse_duration_text(text: str) -> int:
         pair = _PAIR.match(text, position)
         if pair is None:
             raise DurationError("invalid duration")
-        total += _count(pair[1]) * NANOSECONDS[pair[2]]
+        total += _count(pair[1], INT64_MAX + negative) * NANOSECONDS[pair[2]]
         position = pair.end()
     wrapped = _wrap(total)
     if wrapped < 0 and not negative:

@@ -127,8 +127,6 @@ class _Writer:
         self._below_comment = False
         # Whether calls stand in an operation, where their names own no comment.
         self._inner = False
-        # Whether the statement has not begun yet and the one before would take an added parenthesis for its own.
-        self._no_group = False
 
     def text(self) -> str:
         return "".join(self._parts)
@@ -138,7 +136,7 @@ class _Writer:
         if not self._begun:
             self._begun = True
             self.begins_with_parenthesis = text.startswith("(")
-        self._below_comment = self._no_group = False
+        self._below_comment = False
 
     def _comment(self, comment: tuple[str, ...] | None, indent: int, at_start: bool) -> None:
         """A comment, and the indent of what follows where that begins a line."""
@@ -154,10 +152,8 @@ class _Writer:
         if at_start:
             self._parts.append(" " * indent)
 
-    def statement(self, statement: ast.Statement, previous: ast.Node | None, *, grouped: bool) -> None:
+    def statement(self, statement: ast.Statement, *, grouped: bool) -> None:
         """Writes a statement; `grouped` keeps it apart from the one before it."""
-        # Behind a property that is read, a parenthesis would make it a call.
-        self._no_group = isinstance(previous, ast.Chain) and isinstance(previous.right, ast.Identifier)
         if grouped and isinstance(statement, ast.Binary):
             self._binary(statement, 0, at_start=True, first_grouped=True)
         else:
@@ -297,7 +293,7 @@ class _Writer:
     def _homeless_comment(self, first: ast.Expr, links: list[ast.Binary]) -> ast.Binary | None:
         """The operation whose comment would be lost, since the token behind it owns none: it wants parentheses."""
         inner = self._inner or any(link.parens for link in links)
-        if not (isinstance(first, ast.Unary) or (inner and isinstance(first, ast.Function))) or self._no_group:
+        if not (isinstance(first, ast.Unary) or (inner and isinstance(first, ast.Function))):
             return None
         for link in links:
             if link.comment is not None or link.parens:
@@ -322,7 +318,7 @@ def format_program(program: ast.Program) -> str:
     for statement in statements:
         grouped = previous is not None and _runs_into(previous, texts[-1], statement)
         writer = _Writer()
-        writer.statement(statement, previous, grouped=grouped)
+        writer.statement(statement, grouped=grouped)
         texts.append(writer.text())
         parenthesised.append(writer.begins_with_parenthesis)
         previous = statement

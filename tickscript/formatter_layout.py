@@ -9,6 +9,7 @@ Spec "TICKscript" sections 1.1, 2 (multi-line flags) and 7.3.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
 from tickscript import ast
@@ -50,6 +51,28 @@ def hoist(node: ast.Expr) -> tuple[ast.Expr, tuple[str, ...] | None]:
     return node, comments
 
 
+def _push_down(statement: ast.Statement) -> ast.Statement:
+    """The comment of an operation that begins with a sign, which owns none, moved to the operand of that sign.
+
+    Elsewhere the operation gets parentheses, which own a comment; behind a property that is read they would be a call.
+    """
+    if not isinstance(statement, ast.Binary) or statement.parens:
+        return statement
+    bare, comments = hoist(statement)
+    first, links = ast.left_spine(bare) if isinstance(bare, ast.Binary) else (bare, [])
+    if comments is None or not isinstance(first, ast.Unary):
+        return statement
+    signs = []
+    operand: ast.Expr = first
+    while isinstance(operand, ast.Unary):
+        signs.append(operand)
+        operand = operand.operand
+    node: ast.Expr = replace(operand, comment=join_comments(comments, operand.comment))
+    for link in [*reversed(signs), *links]:
+        node = replace(link, operand=node) if isinstance(link, ast.Unary) else replace(link, left=node)
+    return node
+
+
 def lay(node: _N) -> Laid[_N]:
     """The node as it is to be printed. Recursive, except down the left sides of operations and chains."""
     result: Laid[_N] = _lay(node)  # type: ignore[assignment]  # a node keeps its class
@@ -79,7 +102,11 @@ def _lay(node: ast.Node) -> Laid[ast.Node]:
             laid = replace(node, value=value, comment=comment)
             return Laid(laid, comment is not None, name.comment is not None)
         case ast.Program(statements=statements):
-            return Laid(ast.Program(tuple(lay(statement).node for statement in statements)), False, bool(statements))
+            laid_statements = [lay(statement).node for statement in statements]
+            for index, (previous, statement) in enumerate(pairwise(laid_statements)):
+                if isinstance(previous, ast.Chain) and isinstance(previous.right, ast.Identifier):
+                    laid_statements[index + 1] = _push_down(statement)
+            return Laid(ast.Program(tuple(laid_statements)), False, bool(statements))
         case ast.String(value=text) | ast.Reference(name=text) | ast.Regex(pattern=text):
             return Laid(node, commented, "\n" in text)
         case _:

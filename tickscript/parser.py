@@ -168,10 +168,10 @@ class _Builder(Transformer[Token, Any]):
             comment=keyword.comment,
         )
 
-    def declaration(self, keyword: Token, name: Token, assign: Token, value: ast.Expr) -> ast.Declaration:
-        # In front of a value a comment would become a regex, so that of `=` goes to the name.
-        target = replace(self.identifier(name), comment=join_comments(name.comment, assign.comment))
-        return ast.Declaration(target, value, line=keyword.line, char=keyword.char, comment=keyword.comment)
+    def declaration(self, keyword: Token, name: Token, _assign: Token, value: ast.Expr) -> ast.Declaration:
+        return ast.Declaration(
+            self.identifier(name), value, line=keyword.line, char=keyword.char, comment=keyword.comment
+        )
 
     def type_declaration(self, keyword: Token, name: Token, kind: Token) -> ast.TypeDeclaration:
         return ast.TypeDeclaration(

@@ -79,9 +79,7 @@ class ScriptMaker:
 
     def _call(self, depth: int, *, inner: bool) -> list[str]:
         count = self._random.randint(0, 3) if depth > 0 else 0
-        args = [
-            self._operation(depth - 1, inner=True) if inner else self._expression(depth - 1) for _ in range(count)
-        ]
+        args = [self._operation(depth - 1, inner=True) if inner else self._expression(depth - 1) for _ in range(count)]
         return [self._name(), "(", *self._joined(args), ")"]
 
     def _chain(self, depth: int) -> list[str]:
