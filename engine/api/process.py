@@ -58,6 +58,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=300,
         timeout_graceful_shutdown=3,

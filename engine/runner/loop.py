@@ -77,6 +77,7 @@ class Loop:
         self._keep = [None if n.keep is None else frozenset(n.keep) for n in spec.nodes][-1]
         self._positions = Positions(len(parents))
         self._words = [c.page.words for c in chain.counted]
+        self._data = {p.sockets[0] for p in parents}
         self._reading = self._poller()
 
     def _poller(self) -> zmq.Poller:
@@ -122,11 +123,12 @@ class Loop:
         words[status.WAITING] = 0
         events = self._reading.poll(PROGRESS_MS if behind else None)
         words[status.WAITING] = 1
-        self._control.answer()
         if not events:
             self._progress()
             return
-        self._hear_children()
+        if len(events) > 1 or events[0][0] not in self._data:
+            self._control.answer()
+            self._hear_children()
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
             for frame in frames:
