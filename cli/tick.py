@@ -184,6 +184,8 @@ def check(files: Files, task_type: TaskType = None, vars_file: VarsFile = None, 
                 run.place(source, f'undefined function: "{call.name}"', call.line, call.char, len(call.name), hint)
             _compile(source, task_type, supplied, template)
         except TickscriptError as error:
+            if error.word and f"@{error.word}" in source.text:
+                error.hint = "UDFs are configured at a server; without it nothing from here on can be checked"
             run.error(source, error)
     run.end()
 

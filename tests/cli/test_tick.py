@@ -68,6 +68,12 @@ def test_a_function_of_a_lambda_that_does_not_exist_is_a_finding_with_a_hint(scr
     assert 'did you mean "sigma"' in result.stdout
 
 
+def test_a_udf_is_a_finding_that_says_why(script: Path) -> None:
+    script.write_text("stream|from()@mine().opt(1)|log()", encoding="utf-8")
+    result = run("check", script)
+    assert (result.exit_code, "hint: UDFs are configured at a server" in result.stdout) == (1, True)
+
+
 def test_every_file_is_checked_and_the_worst_status_wins(script: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.tick"
     bad.write_text("stream|from", encoding="utf-8")
