@@ -43,7 +43,7 @@ class Grouped:
         start, begun = 0, 0
         for i, event in enumerate(frame.events):
             if event.kind == EventKind.DELETE_GROUP and event.group is not None:
-                outbox = outbox or Outbox(frame.edge, frame.db, frame.rp)
+                outbox = outbox or self._outbox(frame)
                 outbox.join(self._stretch(frame, start, event.at, frame.events[begun:i]))
                 slot = self.slots.delete(event.group)
                 if slot >= 0:
@@ -54,6 +54,10 @@ class Grouped:
             return self._stretch(frame, 0, frame.count, frame.events)
         outbox.join(self._stretch(frame, start, frame.count, frame.events[begun:]))
         return outbox.frames(frame.position)
+
+    def _outbox(self, frame: Frame) -> Outbox:
+        """For what follows from the frame."""
+        return Outbox(frame.edge, frame.db, frame.rp)
 
     def _stretch(self, frame: Frame, start: int, stop: int, events: Sequence[Event]) -> Sequence[Frame]:
         """A part of the frame without delete-groups."""

@@ -73,7 +73,7 @@ class Reducing(Grouped):
         if self._runs is None:
             return self._reduced(first_named(arrivals, slots, self.slots), template, frame.events)
         base = self._runs.take_in(arrivals, [self._needed(s) for s in frame.sections])
-        outbox = Outbox(self.provides)
+        outbox = self._outbox(frame)
         for start, stop, event in arrivals.segments():
             if stop > start:
                 runs = Outbox(BATCH)
@@ -83,6 +83,9 @@ class Reducing(Grouped):
             if event is not None:
                 outbox.event(event)
         return outbox.frames(frame.position)
+
+    def _outbox(self, frame: Frame) -> Outbox:  # noqa: ARG002  (results have no database)
+        return Outbox(self.provides)
 
     def _needed(self, section: Section) -> Section:
         """The columns that results are made of."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.alerts.handlers import OptionsError, Surroundings, inline, make
+from engine.alerts.texts import Texts
+from engine.alerts.way_out import Introduction
 from engine.nodes.aggregates import AggregateOperator, CountOperator
+from engine.nodes.alert import AlertOperator, Rules
+from engine.nodes.alert_output import Annotations
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
@@ -28,6 +33,7 @@ from engine.nodes.window import WindowOperator
 from engine.operator import TaskError
 from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
+from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
@@ -147,6 +153,47 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
     )  # fmt: skip
 
 
+def _alert(node: Alert, context: Context) -> Operator:
+    texts = Texts.read(node.alert_id, node.message, node.details)
+    handlers = tuple(inline(h) for h in node.all_handlers())
+    endpoints = context.settings.get("endpoints") or context.endpoints
+    for handler in handlers:
+        _check_handler(handler.kind, handler.options, endpoints)
+    introduction = Introduction(
+        context.task,
+        context.node,
+        f"main:{context.task}:{context.node}",
+        node.topic,
+        handlers,
+        tuple((i.category, i.tags) for i in node.inhibitors),
+    )
+    rules = Rules(
+        changes_only=node.state_changes_only, interval=node.state_changes_only_duration,
+        no_recoveries=node.no_recoveries, flapping=(node.flap_low, node.flap_high) if node.use_flapping else None,
+        history=node.history, every=node.all,
+    )  # fmt: skip
+    annotations = Annotations(
+        level_tag=node.level_tag, id_tag=node.id_tag, level_field=node.level_field, message_field=node.message_field,
+        id_field=node.id_field, duration_field=node.duration_field,
+    )  # fmt: skip
+    return AlertOperator(
+        lambdas=(node.info, node.warn, node.crit, node.info_reset, node.warn_reset, node.crit_reset), texts=texts,
+        rules=rules, annotations=annotations, introduction=introduction, category=node.category, context=context,
+    )  # fmt: skip
+
+
+def _check_handler(kind: str, options: Mapping[str, Any], endpoints: Mapping[str, Any]) -> None:
+    """Refuse what the alert service could not register: the task must not start."""
+
+    def nowhere(*_: Any, **__: Any) -> None:
+        """A handler that is only checked puts no event anywhere."""
+
+    try:
+        make(kind, options, Surroundings(None, nowhere, endpoints))
+    except OptionsError as error:
+        raise TaskError(str(error)) from error
+
+
 MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]] = MappingProxyType(
     {
         Stream: lambda _node, _context: PassOperator(),
@@ -179,6 +226,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         StateCount: _state,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
+        Alert: _alert,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
     }
 )

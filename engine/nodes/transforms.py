@@ -19,6 +19,7 @@ from engine.nodes.arrivals import Arrivals, group_tags
 from engine.nodes.assembly import Piece, assemble
 from engine.nodes.cells import Cells, cells, cells_of
 from engine.nodes.grouped import Grouped
+from engine.nodes.outbox import Outbox
 from engine.nodes.reducing import first_named
 from engine.nodes.usable import Rule
 from engine.slots import grown
@@ -212,6 +213,9 @@ class TransformOperator(Grouped):
             for part, which in self._batches(section):
                 pieces.append((part, places if which is None else which if places is None else places[which]))
         return assemble(template, pieces, frame.events)
+
+    def _outbox(self, frame: Frame) -> Outbox:
+        return Outbox(frame.edge)
 
     def _run(
         self, slots: NDArray[np.int32], begins: NDArray[np.uint8], times: NDArray[np.int64], found: Cells

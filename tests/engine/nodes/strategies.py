@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgpack
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from engine.frames.codec import decode, encode
@@ -31,6 +32,8 @@ from tests.engine.nodes.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SOME = settings(max_examples=min(40, settings.default.max_examples))  # type: ignore[union-attr]
+"""For properties that are checked of many operators."""
 NUMBERS = st.one_of(st.sampled_from([0.0, 1.0, 2.0, -1.5, 1e6]), st.floats(-100, 100))
 INTS = st.one_of(st.integers(-3, 3), st.sampled_from([2**63 - 1, -(2**63), 10**12]))
 VALUES = st.one_of(NUMBERS, NUMBERS, INTS, st.sampled_from(["", "a", "ab", "b"]), st.booleans())
