@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class TaskError(Exception):
-    """A definite error of the task: it stops, and its error shows `<node>: <text>`."""
+    """A definite error of the task: it stops, and its error shows `<node>: <text>`.
+
+    `frames`: what the operator emitted before the point that failed.
+    """
+
+    def __init__(self, text: str, frames: Sequence[Frame] = ()) -> None:
+        super().__init__(text)
+        self.frames = frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from engine.templates import formatting, values
 from engine.templates.errors import CallFailed
 
 Builtin = Callable[[Sequence[Any]], Any]
+_encode = msgspec.json.Encoder().encode
 _HTML = str.maketrans({'"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": "\ufffd"})
 
 
@@ -86,17 +87,37 @@ def escape_js(value: str) -> str:
 
 def go_json(value: Any) -> str:
     """Go's encoding/json of a value: sorted keys, `<>&` escaped."""
+    # By the exact type first: an alert's details ask this of every tag and field.
+    kind = type(value)
+    if kind is str:
+        return _string(value)
+    if kind is dict or kind is values.TextMap:
+        return "{" + ",".join([f"{_string(k)}:{go_json(value[k])}" for k in sorted(value)]) + "}"
+    if kind is float or kind is int:
+        return _number(value)
     if isinstance(value, values.Struct):
         return value.go_json()
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{go_json(k)}:{go_json(value[k])}" for k in sorted(value)) + "}"
     if isinstance(value, str):
-        text = msgspec.json.encode(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")).decode()
-        for char in "<>&\u2028\u2029":
-            text = text.replace(char, f"\\u{ord(char):04x}")
-        return text
+        return _string(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_string(k)}:{go_json(value[k])}" for k in sorted(value)) + "}"
     if isinstance(value, Sequence):
         return "[" + ",".join(map(go_json, value)) + "]"
+    return _number(value)
+
+
+def _string(value: str) -> str:
+    try:
+        text = _encode(value).decode()
+    except UnicodeEncodeError:
+        text = _encode(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")).decode()
+    if "<" in text or ">" in text or "&" in text or not text.isascii():
+        for char in "<>&\u2028\u2029":
+            text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _number(value: Any) -> str:
     try:
         return value_text(value)
     except ValueError as error:

@@ -68,7 +68,11 @@ class Template:
 def parse(text: str, name: str = "", functions: Mapping[str, Builtin] | None = None) -> Template:
     """Read a template; `functions` are there beside Go's own. Raises ParseError."""
     known = {**BUILTINS, **(functions or {})}
-    bodies = parse_tree(name, text, {*known, *SHORT_CIRCUIT})
+    return from_bodies(name, parse_tree(name, text, {*known, *SHORT_CIRCUIT}), known)
+
+
+def from_bodies(name: str, bodies: Mapping[str, tree.Body], known: Mapping[str, Builtin]) -> Template:
+    """The template of a tree that is read already; `known` has every function that it calls but `and` and `or`."""
     template = Template(name)
     compiler = _Compiler(template, known)
     template.bodies = {key: compiler.body(body) for key, body in bodies.items()}

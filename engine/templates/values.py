@@ -69,13 +69,13 @@ def truth(value: Any) -> bool:
 
 def field(value: Any, name: str) -> Any:
     """`.name` of a value: a struct's field or method without arguments, or a map's entry (None where it has none)."""
-    if isinstance(value, Mapping):
-        return value.get(name)
     if isinstance(value, Struct):
         try:
             return value.go_field(name)
         except KeyError:
             return method(value, name, ())
+    if isinstance(value, Mapping):
+        return value.get(name)
     if value is None:
         raise CallFailed(f"nil pointer evaluating interface {{}}.{name}")
     raise CallFailed(f"can't evaluate field {name} in type {type_word(value)}")

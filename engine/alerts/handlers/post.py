@@ -1,0 +1,178 @@
+"""`post`: one POST an alert, to a URL or a configured endpoint (alert-handlers.md §1).
+
+The body is the alert as JSON, or what the endpoint's alert template makes of it. The URL is a template too. A failure is
+logged, never retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from engine.alerts.handlers.alert_data import alert_data
+from engine.alerts.handlers.base import BOOL, DURATION, STRING, TABLE, Handler, Kind, OptionsError, Surroundings
+from engine.templates import ExecutionError, ParseError, parse
+from engine.templates.functions import JSON_FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.alerts.events import Delivery
+    from engine.templates import Template
+    from tickscript.nodes.handlers import PostHandler as Declared
+
+_LONGEST_S: Final = 30.0
+_KEEP_ALIVE_S: Final = 2.0
+_UNKNOWN: Final = "unknown error, use .captureResponse() to capture the HTTP response"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to and how; `body` None: the alert as JSON."""
+
+    url: Template
+    body: Template | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth: aiohttp.BasicAuth | None = None
+
+    @classmethod
+    def of(cls, url: str, name: str, endpoints: Mapping[str, Any]) -> Target:
+        """The endpoint where it is known, else the URL. Raises OptionsError."""
+        if not url and not name:
+            raise OptionsError("Either URL or endpoint must be non-empty")
+        endpoint = endpoints.get(name) if name else None
+        if endpoint is None:
+            if not url:
+                raise OptionsError("An appropriately formatted url must be specified if an endpoint is not specified")
+            return cls(_template(url))
+        given = endpoint.get("basic-auth") or {}
+        user, password = given.get("username") or "", given.get("password") or ""
+        auth = aiohttp.BasicAuth(user, password) if user and password else None
+        return cls(_template(endpoint["url"]), _body(endpoint), dict(endpoint.get("headers") or {}), auth)
+
+
+def _body(endpoint: Mapping[str, Any]) -> Template | None:
+    text = endpoint.get("alert-template") or ""
+    functions: Mapping[str, Any] = JSON_FUNCTIONS
+    if not text and endpoint.get("alert-template-file"):
+        try:
+            text = Path(endpoint["alert-template-file"]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise OptionsError(f"failed to read alert template: {error}") from error
+        # Files do not get them, in the reference.
+        functions = {}
+    try:
+        return parse(text, "", functions) if text else None
+    except ParseError as error:
+        raise OptionsError(f"failed to parse alert template: {error}") from error
+
+
+def _template(url: str) -> Template:
+    try:
+        return parse(url, "", JSON_FUNCTIONS)
+    except ParseError as error:
+        raise OptionsError(f"invalid url template: {error}") from error
+
+
+class PostHandler(Handler):
+    """`timeout` (ns, 0: none) is per request, within a limit of 30 s."""
+
+    def __init__(
+        self, target: Target, headers: Mapping[str, str], timeout: int, log: Any, *, capture: bool, verify: bool
+    ) -> None:
+        self._target = target
+        self._headers: dict[str, str] = dict(target.headers)
+        for name, value in headers.items():
+            _set(self._headers, name, value)
+        if target.body is None:
+            _set(self._headers, "Content-Type", "application/json")
+        self._limit = min(timeout / 1e9, _LONGEST_S) if timeout > 0 else _LONGEST_S
+        self._capture = capture
+        self._verify = verify
+        self._log = log
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, deliveries: Sequence[Delivery]) -> None:
+        if self._session is None:
+            # One connection, soon closed when idle: an endpoint that closes first would lose the alert sent at that moment.
+            connector = aiohttp.TCPConnector(limit=1, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._verify)
+            self._session = aiohttp.ClientSession(
+                auth=self._target.auth,
+                timeout=aiohttp.ClientTimeout(total=self._limit),
+                connector=connector,
+                trust_env=True,
+                skip_auto_headers=("Content-Type",),
+            )
+        for delivery in deliveries:
+            await self._post(self._session, delivery)
+
+    async def _post(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+        target, event = self._target, delivery.event.id
+        try:
+            body = delivery.json
+            url = target.url.literal
+            if url is None or target.body is not None:
+                data = alert_data(delivery)
+                url = target.url.render(data)
+                if target.body is not None:
+                    body = target.body.render(data).encode("utf-8", "surrogateescape")
+        except (ValueError, ExecutionError) as error:
+            self._log.error("failed to handle event", event=event, error=str(error))
+            return
+        try:
+            async with session.post(url, data=body, headers=self._headers) as response:
+                if 200 <= response.status < 300:
+                    await response.read()
+                    return
+                detail = await response.text(errors="replace") if self._capture else _UNKNOWN
+                self._log.error("POST returned non 2xx status code", event=event, code=response.status, error=detail)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:  # noqa: UP041  (3.11 has two)
+            self._log.error(
+                "failed to POST alert data", event=event, error=f'Post "{url}": {error or type(error).__name__}'
+            )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _set(headers: dict[str, str], name: str, value: str) -> None:
+    """Set a header whose name is known in any case."""
+    for known in [k for k in headers if k.lower() == name.lower()]:
+        del headers[known]
+    headers[name] = value
+
+
+def _make(options: dict[str, Any], surroundings: Surroundings) -> PostHandler:
+    target = Target.of(options["url"], options["endpoint"], surroundings.endpoints)
+    return PostHandler(
+        target, options["headers"] or {}, options["timeout"], surroundings.log, capture=options["capture-response"],
+        verify=not options["skip-ssl-verification"],
+    )  # fmt: skip
+
+
+def _inline(declared: Declared) -> dict[str, Any]:
+    return {
+        "url": declared.url,
+        "endpoint": declared.endpoint,
+        "headers": dict(declared.headers),
+        "capture-response": declared.capture_response,
+        "timeout": declared.timeout,
+    }
+
+
+KIND = Kind(
+    "post",
+    "*httppost.HandlerConfig",
+    {
+        "url": STRING, "endpoint": STRING, "headers": TABLE, "capture-response": BOOL, "timeout": DURATION,
+        "skip-ssl-verification": BOOL,
+    },
+    _make,
+    _inline,
+)  # fmt: skip

@@ -1,0 +1,109 @@
+"""The texts of an alert: id, message and details, each a template that is read once (alerts.md §4).
+
+The three templates see the same alert, each with what the one before it made: the id template has no id, level, time or
+fields yet. The details template is HTML; `json` there is what the default details consist of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.alerts.events import go_text
+from engine.alerts.levels import NAMES
+from engine.operator import TaskError
+from engine.templates import ParseError, Struct, parse
+from engine.templates.functions import go_json
+from engine.templates.html import HTML_FUNCTIONS, parse_html
+from engine.templates.times import GoTime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.frames.model import Span
+    from engine.templates import Template, TextMap
+
+
+class ServerInfo(Struct):
+    """`.ServerInfo` of every template."""
+
+    go_type = "alert.serverInfo"
+
+    def __init__(self, hostname: str, cluster: str, server: str) -> None:
+        self._fields = {"Hostname": hostname, "ClusterID": cluster, "ServerID": server}
+        self._text = "{" + " ".join(self._fields.values()) + "}"
+        self._json = "{" + ",".join(f"{go_text(k)}:{go_text(v)}" for k, v in self._fields.items()) + "}"
+
+    def go_field(self, name: str) -> Any:
+        return self._fields[name]
+
+    def go_text(self) -> str:
+        return self._text
+
+    def go_json(self) -> str:
+        return self._json
+
+
+_ORDER: Final = (
+    "Name", "TaskName", "Group", "Tags", "ServerInfo", "ID", "Fields", "Level", "Time", "Duration", "Message",
+)  # fmt: skip
+
+
+class Subject(Struct):
+    """What a template sees. The node makes one an event, renders the id, adds to it, and goes on."""
+
+    go_type = "alert.idInfo"
+
+    def __init__(self, name: str, task: str, group: str, tags: TextMap, server: ServerInfo) -> None:
+        self.known: dict[str, Any] = {
+            "Name": name, "TaskName": task, "Group": group, "Tags": tags, "ServerInfo": server,
+        }  # fmt: skip
+
+    def judge(self, identity: str, fields: dict[str, Any], level: int, time: int, duration: Span) -> None:
+        """Add what the message may tell."""
+        known = self.known
+        known["ID"] = identity
+        known["Fields"] = fields
+        known["Level"] = NAMES[level]
+        known["Time"] = GoTime(time)
+        known["Duration"] = duration
+
+    def go_field(self, name: str) -> Any:
+        return self.known[name]
+
+    def go_text(self) -> str:
+        from engine.templates.formatting import text  # noqa: PLC0415 - only for a template that prints the whole alert
+
+        return "{" + " ".join(text(self.known[k]) for k in _ORDER if k in self.known) + "}"
+
+    def go_json(self) -> str:
+        known = self.known
+        return "{" + ",".join([f'"{key}":{go_json(known[key])}' for key in _ORDER if key in known]) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The templates of one alert node."""
+
+    identity: Template
+    message: Template
+    details: Template
+
+    @classmethod
+    def read(cls, identity: str, message: str, details: str) -> Texts:
+        """Raises TaskError for the first that is no template."""
+        try:
+            return cls(parse(identity, "id"), parse(message, "message"), parse_html(details, "details", HTML_FUNCTIONS))
+        except ParseError as error:
+            raise TaskError(str(error)) from error
+
+    def tell(self, subject: Subject) -> tuple[str, str]:
+        """Message and details of a judged subject. Raises ExecutionError."""
+        message = subject.known["Message"] = self.message.render(subject)
+        return message, self.details.render(subject)
+
+
+def group_text(name: str, dims: Mapping[str, str], *, by_name: bool) -> str:
+    """A group as the reference names it: its values by dimension, behind the measurement where it counts; "" for none."""
+    text = ",".join(f"{k}={v}" for k, v in dims.items())
+    return f"{name}\n{text}" if by_name else text
