@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-_COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+# Without the phase that explains a failure: it runs the failing test many times under a tracer, for minutes.
+_PHASES = (Phase.explicit, Phase.generate, Phase.target, Phase.shrink)
+_COMMON = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "phases": _PHASES,
+}
 
 settings.register_profile("default", **_COMMON)
 settings.register_profile("few", max_examples=10, **_COMMON)
