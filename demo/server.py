@@ -45,8 +45,7 @@ class Server:
                     *(sys.executable, "-m", "cli", "serve", "--config", os.devnull),
                     *("--data-dir", str(self.directory / "data"), "--http", "127.0.0.1:0"),
                 ],
-                env={k: v for k, v in os.environ.items() if not k.startswith("KAPACITOR_")}
-                | {"KAPACITOR_HTTP_LOG_ENABLED": "false"},
+                env={k: v for k, v in os.environ.items() if not k.startswith("KAPACITOR_")},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -17,7 +17,7 @@ class Http(Section, frozen=True):
         str, doc("Host and port to listen on; all interfaces without a host; port 0 lets the system choose.")
     ] = ":9092"
     auth_enabled: bool = False
-    log_enabled: Annotated[bool, doc("Log one line for each request.")] = True
+    log_enabled: bool = True
     write_tracing: bool = False
     pprof_enabled: bool = False
     https_enabled: bool = False

@@ -31,7 +31,7 @@ _SETTINGS = {"default settings": "", "frames of one row": "[tickworks]\nmax-fram
 
 @pytest.fixture(scope="module", params=_SETTINGS, ids=lambda name: name.replace(" ", "-"))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(config=_SETTINGS[request.param], env={"KAPACITOR_HTTP_LOG_ENABLED": "false"}) as started:
+    with Server(config=_SETTINGS[request.param]) as started:
         yield started
 
 
