@@ -75,6 +75,8 @@ class Ring:
             self.start, self.stop = 0, self.size
         if len(self.cells) == self.capacity and self.stop == len(self.cells):
             self.stop = 0
+            if self.start == len(self.cells):
+                self.start = 0
         if self.stop == len(self.cells):
             self.cells.append(row)
         else:
