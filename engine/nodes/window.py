@@ -51,6 +51,8 @@ def _enter(node: Any, slot: Any, time: Any, link: Any, state: Any) -> Any:
         stop = size
     if length == capacity and stop == length:
         stop = 0
+        if start == length:
+            start = 0
     if stop == length:
         length += 1
     if stop == length - 1:
