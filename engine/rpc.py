@@ -59,7 +59,7 @@ def unpack(message: bytes | memoryview) -> tuple[int, Any, Any]:
 
 def router(context: zmq.Context[Any], address: str) -> zmq.Socket[Any]:
     """The answering socket, bound; a peer that is gone is an error when sent to (EHOSTUNREACH), never a block."""
-    socket = context.socket(zmq.ROUTER)
+    socket: zmq.Socket[Any] = context.socket(zmq.ROUTER)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, BACKLOG)
     socket.setsockopt(zmq.RCVHWM, BACKLOG)
@@ -71,7 +71,7 @@ def router(context: zmq.Context[Any], address: str) -> zmq.Socket[Any]:
 
 def dealer(context: zmq.Context[Any], address: str, identity: bytes) -> zmq.Socket[Any]:
     """An asking socket, connected; it connects again by itself when the other side comes back."""
-    socket = context.socket(zmq.DEALER)
+    socket: zmq.Socket[Any] = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, identity)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, BACKLOG)
@@ -101,7 +101,7 @@ class AsyncClient:
         self._next = 1
         self._on_notice = on_notice
         self._loop = asyncio.get_running_loop()
-        self._fd = self._socket.getsockopt(zmq.FD)
+        self._fd = int(self._socket.getsockopt(zmq.FD))
         self._loop.add_reader(self._fd, self._readable)
 
     async def call(self, operation: str, timeout: float = 30.0, **arguments: Any) -> Any:  # noqa: ASYNC109
@@ -134,7 +134,7 @@ class AsyncClient:
     def _readable(self) -> None:
         if self._socket.closed:
             return
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             number, second, third = unpack(self._socket.recv(zmq.DONTWAIT))
             if number == 0:
                 if self._on_notice is not None:

@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tickscript.parser import parse_lambda
 
 from engine.frames.codec import decode, encode
 from engine.frames.model import FieldColumn, Frame, Kind, Section, TagColumn, nil_groups
@@ -32,6 +31,7 @@ from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
 from engine.nodes.where import WhereOperator
 from engine.nodes.window import WindowOperator
+from tickscript.parser import parse_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
