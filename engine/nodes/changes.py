@@ -170,13 +170,10 @@ def _detect(
                 missing += 1
                 continue
             before = last_kinds[s, f] if seen[s] else np.uint64(_NULL)
-            if (
-                kind == _NOT_A_NUMBER
-                or kind != before
-                or bits[i, 2 * f] != last_bits[s, 2 * f]
-                or bits[i, 2 * f + 1] != last_bits[s, 2 * f + 1]
-            ):
+            if kind == _NOT_A_NUMBER or kind != before:
                 differs = True
+            elif kind != _NULL:
+                differs |= bits[i, 2 * f] != last_bits[s, 2 * f] or bits[i, 2 * f + 1] != last_bits[s, 2 * f + 1]
         keep[i] = differs
         if differs:
             seen[s] = 1
