@@ -1,7 +1,7 @@
 """The launcher: what `tickworks serve` is. It starts the others and outlives them, and does nothing else.
 
 It opens the listening sockets, so that clients wait in the backlog while a front end restarts; holds the lock of the
-data directory; restarts a front end or store that dies, and the whole tree when the supervisor dies; passes signals on.
+data directory; restarts a front end, store or alert service that dies, and the whole tree when the supervisor dies; passes signals on.
 """
 
 from __future__ import annotations
@@ -118,9 +118,14 @@ class Launcher:
         assert self._run_dir is not None
         run = self._run_dir
         self._addresses = Addresses(
-            str(run.path), run.new_path("in"), run.new_path("ctl"), run.new_path("st"), run.new_path("pg")
+            str(run.path),
+            run.new_path("in"),
+            run.new_path("ctl"),
+            run.new_path("st"),
+            run.new_path("pg"),
+            run.new_path("al"),
         )
-        for role in ("store", "supervisor", "frontend"):
+        for role in ("store", "alerts", "supervisor", "frontend"):
             self._start(role)
 
     def _start(self, role: str) -> None:
@@ -129,6 +134,11 @@ class Launcher:
 
         def store() -> int:
             from engine.store.process import main  # noqa: PLC0415 - the launcher stays small
+
+            return main(settings, addresses)
+
+        def alerts() -> int:
+            from engine.alerts.process import main  # noqa: PLC0415 - the launcher stays small
 
             return main(settings, addresses)
 
@@ -142,9 +152,9 @@ class Launcher:
 
             return main(settings, addresses, sockets)
 
-        bodies = {"store": store, "supervisor": supervisor, "frontend": frontend}
+        bodies = {"store": store, "alerts": alerts, "supervisor": supervisor, "frontend": frontend}
         keep = [s.fileno() for s in sockets] if role == "frontend" else []
-        title = {"store": "store", "supervisor": "supervisor", "frontend": "front end"}[role]
+        title = {"alerts": "alert service", "frontend": "front end"}.get(role, role)
         self._pids[role] = fork_into(title, bodies[role], keep)
         self._started[role] = clock.monotonic()
 
@@ -188,10 +198,10 @@ class Launcher:
     # ------------------------------------------------------------------ the end
 
     def _stop_tree(self, wake: int) -> None:
-        """Front end first, so that nothing comes in; then the supervisor, then the store."""
+        """Front end first, so that nothing comes in; then the supervisor, what alerts still have to send, and the store."""
         self._log.info("stopping")
         deadline = clock.monotonic() + _STOP_S - 2.0
-        for role in ("frontend", "supervisor", "store"):
+        for role in ("frontend", "supervisor", "alerts", "store"):
             pid = self._pids.get(role)
             if pid is None:
                 continue

@@ -40,6 +40,14 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
 
 
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`persist_topics`: whether event states are stored. `topic_buffer_length`: events that may wait for a handler; a
+    length below 1000 counts as 5000, as in the reference."""
+
+    persist_topics: bool = True
+    topic_buffer_length: int = 5000
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. `endpoints` are the `[[httppost]]` sections by name."""
 
@@ -50,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     engine: EngineSettings = EngineSettings()
+    alert: AlertSettings = AlertSettings()
     endpoints: dict[str, Any] = {}
     extra: dict[str, Any] = {}
 
@@ -62,3 +71,4 @@ class Addresses(msgspec.Struct, frozen=True):
     control: str
     store: str
     status: str
+    alerts: str = ""

@@ -7,6 +7,7 @@ its own before the router (engine.api.write).
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from engine import logs
+from engine.api.alerts import Alerts
 from engine.api.callers import Caller, Servers
 from engine.api.conventions import BASE, METHODS, PREVIEW, answer, answer_headers, failure, route
 from engine.api.debug import Debug
@@ -41,13 +43,16 @@ async def _ping(_: Request) -> Response:
     return Response(b"", 204)
 
 
-def build_app(store: Caller, supervisor: Caller, settings: Settings) -> Any:
+def build_app(store: Caller, supervisor: Caller, settings: Settings, alerts: Caller | None = None) -> Any:
     """The ASGI application for everything but `/write`."""
     servers = Servers(store, supervisor, settings)
+    if alerts is not None:
+        servers = replace(servers, alerts=alerts)
     routes = [
         route(f"{BASE}/ping", _ping, "GET", "HEAD"),
         *Tasks(servers).routes(BASE),
         *Templates(servers).routes(BASE),
+        *Alerts(servers).routes(BASE),
         *Debug(servers).routes(BASE),
     ]
     log = logs.get_logger(process="frontend")

@@ -52,14 +52,25 @@ class Turns:
                     del self._last[name]
 
 
+class Nobody:
+    """Stands for a process that is not there."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def call(self, operation: str, timeout: float = 30.0, **_: Any) -> Any:  # noqa: ARG002, ASYNC109
+        raise rpc.PeerUnavailableError(f"{self._name} is not there to answer {operation}")
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The store, the supervisor, and the settings."""
+    """The store, the supervisor, the settings, and the alert service."""
 
     store: Caller
     supervisor: Caller
     settings: Settings
     turns: Turns = field(default_factory=Turns)
+    alerts: Caller = field(default_factory=lambda: Nobody("the alert service"))
 
     async def act(self, actions: Sequence[Any]) -> None:
         """Have the supervisor do what a change of the store asks for, in order. Raises rpc.RpcError at the first failure.
@@ -82,7 +93,7 @@ class Servers:
                 await self.supervisor.call("start_task", wait, **definition)
             case ["fail", str(), str(error)]:
                 raise rpc.RpcError(500, error)
-            case ["deleted", str()]:
-                return
+            case ["deleted", str(task)]:
+                await self.alerts.call("task_deleted", id=task)
             case _:
                 raise rpc.RpcError(500, f"unknown action {action!r}")

@@ -40,10 +40,11 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     ingest = Ingest(context, f"ipc://{addresses.ingest}", identity)
     supervisor = rpc.AsyncClient(context, f"ipc://{addresses.control}", identity, ingest.on_notice)
     store = rpc.AsyncClient(context, f"ipc://{addresses.store}", identity)
+    alerts = rpc.AsyncClient(context, f"ipc://{addresses.alerts}", identity)
     await asyncio.gather(supervisor.call("ping"), store.call("ping"))
     write = Write(ingest, settings, answer_headers)
     write.log = log
-    app = build_app(store, supervisor, settings)
+    app = build_app(store, supervisor, settings, alerts)
 
     async def dispatch(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in WRITE_PATHS:
@@ -69,5 +70,6 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     ingest.close()
     supervisor.close()
     store.close()
+    alerts.close()
     context.term()
     return 0

@@ -83,6 +83,11 @@ class Chain:
                 counted.gave(f.count)
         return frames
 
+    def publish(self) -> None:
+        """Bring the counters up to date although no frame has come."""
+        for operator, counted in zip(self.operators, self.counted, strict=True):
+            counted.worked(0, 0, operator)
+
     def finish(self) -> list[Frame]:
         """The end of the input, passed down the chain."""
         frames: list[Frame] = []

@@ -21,6 +21,7 @@ from transports.errors import EdgeAborted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.alerts.link import Link
     from engine.runner.chain import Chain
     from engine.runner.control import Control
     from engine.runner.diagnostics import Diagnostics
@@ -64,9 +65,12 @@ class Loop:
         output: Output,
         control: Control,
         diagnostics: Diagnostics,
+        links: Sequence[Link] = (),
     ) -> None:
+        """`links`: those of alert operators to the alert service."""
         self._spec = spec
         self._chain = chain
+        self._links = list(links)
         self._parents = list(parents)
         self._inputs = [Input(p) for p in parents]
         self._children = list(children)
@@ -89,6 +93,9 @@ class Loop:
         for c in self._children:
             for s in c.sockets:
                 poller.register(s, zmq.POLLIN)
+        for link in self._links:
+            for s in link.sockets:
+                poller.register(s, zmq.POLLIN)
         return poller
 
     def run(self) -> int:
@@ -101,8 +108,12 @@ class Loop:
             self._send(self._chain.finish())
             self._diagnostics.write()
             self._flush()
+            for link in self._links:
+                link.begin_close()
             self._drain()
+            self._close_links()
         except TaskError as error:
+            self._send(error.frames)
             return self._fail(self._chain.counted[self._chain.failing].name, str(error))
         except WireError as error:
             return self._fail(self._chain.counted[0].name, f"bad frame: {error}")
@@ -129,19 +140,24 @@ class Loop:
         if len(events) > 1 or events[0][0] not in self._data:
             self._control.answer()
             self._hear_children()
+            self._hear_links()
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
             for frame in frames:
                 words[status.TICK] += 1
                 if frame.position:
                     words[status.LAST_IN_WORK] = frame.position
+                for link in self._links:
+                    link.mark(self._positions.contained)
                 out = self._chain.collect(frame, i)
                 self._positions.saw(i, frame.position)
                 self._diagnostics.write()
                 self._send(out)
                 if self._output.pending:
                     self._flush()
-                words[status.DEALT] = self._positions.contained
+                if self._links:
+                    self._wait_for_links()
+                words[status.DEALT] = self._dealt()
             if ended:
                 self._open.discard(i)
                 self._positions.end(i)
@@ -152,6 +168,40 @@ class Loop:
         """Take in what the children's ends have to say, so that their descriptors are quiet again. Raises EdgeAborted."""
         for child in self._children:
             hear(child)
+
+    def _dealt(self) -> int:
+        """The position up to which everything is contained, and what alerts tell of it committed."""
+        return min((link.dealt(self._positions.contained) for link in self._links), default=self._positions.contained)
+
+    def _hear_links(self) -> None:
+        """Take in what the alert service has to say."""
+        for link in self._links:
+            link.hear()
+        if self._links:
+            self._words[0][status.DEALT] = self._dealt()
+            self._chain.publish()
+
+    def _wait_for_links(self) -> None:
+        """Read no more input while too much waits for the alert service."""
+        words = self._words[0]
+        for link in self._links:
+            while link.full:
+                words[status.STATE] = status.BLOCKED
+                link.wait()
+                words[status.TICK] += 1
+                self._hear_children()
+        words[status.STATE] = status.RUNNING
+
+    def _close_links(self, deadline: float | None = None) -> None:
+        """Wait until the alert service has dealt with everything, or until the deadline."""
+        for link in self._links:
+            link.begin_close()
+            while not link.closed:
+                left = None if deadline is None else deadline - clock.monotonic()
+                if left is not None and left <= 0:
+                    return
+                link.wait(None if left is None else int(left * 1000) + 1)
+        self._chain.publish()
 
     def _send(self, frames: Sequence[Frame]) -> None:
         if not frames or not self._children:
@@ -236,6 +286,7 @@ class Loop:
                     poller.register(s, zmq.POLLIN)
             poller.poll(int(wait * 1000) + 1)
             left = [c for c in left if not _gone(c)]
+        self._close_links(deadline)
 
 
 def hear(collector: Collector) -> bool:

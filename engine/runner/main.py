@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine import clock, logs, status
+from engine.alerts.link import Link
+from engine.alerts.way_out import Alerting
 from engine.nodes import build
 from engine.operator import Context, TaskError
 from engine.runner.chain import Chain, Counted
@@ -42,6 +44,12 @@ def run(spec: ProcessSpec) -> int:
         control.close()
         zmq_context.term()
         return 0
+    address = spec.settings.get("alerts", "")
+    links = [
+        Link(zmq_context, address, f"{spec.id}/{o.name}", o, control.socket, control.answer)
+        for o in operators
+        if isinstance(o, Alerting)
+    ]
     parents = open_parents(zmq_context, spec)
     children = open_children(zmq_context, spec)
     output = Output(children, spec.max_rows, spec.max_bytes)
@@ -51,11 +59,15 @@ def run(spec: ProcessSpec) -> int:
             spec, operators[0], counted[0], parents, children, output, control, diagnostics
         )
     else:
-        loop = Loop(spec, Chain(operators, counted), parents, children, output, control, diagnostics)
+        loop = Loop(spec, Chain(operators, counted), parents, children, output, control, diagnostics, links)
     try:
+        for link in links:
+            link.open()
         return loop.run()
     finally:
         for end in [*parents, *children]:
             end.close()
+        for link in links:
+            link.close()
         control.close()
         zmq_context.term()

@@ -14,7 +14,7 @@ import msgspec
 from engine.definitions import tasks as rules
 from engine.definitions import templates as template_rules
 from engine.definitions.bodies import RefusedError
-from engine.store import AlreadyExists, Page, Store
+from engine.store import AlreadyExists, EventState, Handler, Page, Store
 from tickscript import plan
 from tickscript.compile import api_text, compile_script
 from tickscript.dot import static_dot
@@ -81,6 +81,13 @@ class StoreService:
                 "template_patch",
                 "template_undo",
                 "template_delete",
+                "handlers_all",
+                "handler_create",
+                "handler_update",
+                "handler_delete",
+                "events_all",
+                "events_commit",
+                "events_forget",
             )
         }
 
@@ -274,3 +281,50 @@ class StoreService:
     @staticmethod
     def _shown_template(template: Template) -> dict[str, Any]:
         return template_rules.shown(template, formatted(template.script))
+
+    # ------------------------------------------------------------------ alerts
+
+    def handlers_all(self) -> list[Handler]:
+        """Every topic handler, by topic and ID."""
+        return self._store.handlers.all()
+
+    def handler_create(self, spec: dict[str, Any]) -> None:
+        """Refused with 500 when the topic has a handler of that ID."""
+        handler = msgspec.convert(spec, Handler)
+        try:
+            self._store.handlers.create(handler)
+        except AlreadyExists:
+            raise RefusedError(500, already_registered(handler.id)) from None
+
+    def handler_update(self, id: str, spec: dict[str, Any]) -> None:  # noqa: A002
+        """Replace the handler `id` of the topic; it may get another ID that is free."""
+        handler = msgspec.convert(spec, Handler)
+        try:
+            self._store.handlers.rename((handler.topic, id), handler)
+        except AlreadyExists:
+            raise RefusedError(500, already_registered(handler.id)) from None
+
+    def handler_delete(self, topic: str, id: str) -> None:  # noqa: A002
+        """Also when there is none."""
+        self._store.handlers.delete(topic, id)
+
+    def events_all(self) -> list[EventState]:
+        """Every event state whose level is not OK."""
+        return self._store.event_states.all()
+
+    def events_commit(self, events: list[list[Any]]) -> None:
+        """Take over the latest states of IDs, each as the members of EventState in order; those of level OK go."""
+        self._store.event_states.commit(
+            [EventState(**dict(zip(EventState.__struct_fields__, e, strict=True))) for e in events]
+        )
+
+    def events_forget(self, topic: str = "", prefix: str = "") -> None:
+        """Forget the states of a topic, or of all topics that begin with `prefix`."""
+        if topic:
+            self._store.event_states.delete_topic(topic)
+        if prefix:
+            self._store.event_states.delete_prefix(prefix)
+
+
+def already_registered(handler: str) -> str:
+    return f'cannot register handler, handler with ID "{handler}" already exists'

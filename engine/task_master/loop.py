@@ -413,7 +413,11 @@ class Supervisor:
                         engine.max_frame_rows,
                         engine.max_frame_bytes,
                         engine.zone,
-                        {"endpoints": self._settings.endpoints, "hostname": self._settings.hostname},
+                        {
+                            "endpoints": self._settings.endpoints,
+                            "hostname": self._settings.hostname,
+                            "alerts": f"ipc://{self._addresses.alerts}",
+                        },
                     )
                 )
         except (RuntimeError, PlacementError) as error:

@@ -22,5 +22,5 @@ class AbsentHandler(Handler):
     async def send(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self._log.error(
-                "failed to send event", service=self._kind, event=delivery.event.id, error="service is not enabled"
+                "failed to send event", service=self._kind, alert=delivery.event.id, error="service is not enabled"
             )

@@ -33,7 +33,7 @@ class ExecHandler(Handler):
                 await self._run(delivery.json)
             except (OSError, ValueError) as error:
                 self._log.error(
-                    "failed to run program", program=self._program, event=delivery.event.id, error=str(error)
+                    "failed to run program", program=self._program, alert=delivery.event.id, error=str(error)
                 )
 
     async def _run(self, line: bytes) -> None:

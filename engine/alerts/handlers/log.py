@@ -32,7 +32,7 @@ class LogHandler(Handler):
             try:
                 lines.append(delivery.json)
             except ValueError as error:
-                self._log.error("failed to handle event", event=delivery.event.id, error=str(error))
+                self._log.error("failed to handle event", alert=delivery.event.id, error=str(error))
         try:
             # A disk may stall: other handlers go on meanwhile.
             await asyncio.to_thread(self._append, b"".join(lines))

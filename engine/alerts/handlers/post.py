@@ -121,7 +121,7 @@ class PostHandler(Handler):
                 if target.body is not None:
                     body = target.body.render(data).encode("utf-8", "surrogateescape")
         except (ValueError, ExecutionError) as error:
-            self._log.error("failed to handle event", event=event, error=str(error))
+            self._log.error("failed to handle event", alert=event, error=str(error))
             return
         try:
             async with session.post(url, data=body, headers=self._headers) as response:
@@ -129,10 +129,10 @@ class PostHandler(Handler):
                     await response.read()
                     return
                 detail = await response.text(errors="replace") if self._capture else _UNKNOWN
-                self._log.error("POST returned non 2xx status code", event=event, code=response.status, error=detail)
+                self._log.error("POST returned non 2xx status code", alert=event, code=response.status, error=detail)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:  # noqa: UP041  (3.11 has two)
             self._log.error(
-                "failed to POST alert data", event=event, error=f'Post "{url}": {error or type(error).__name__}'
+                "failed to POST alert data", alert=event, error=f'Post "{url}": {error or type(error).__name__}'
             )
 
     async def close(self) -> None:

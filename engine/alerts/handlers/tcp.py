@@ -30,7 +30,7 @@ class TcpHandler(Handler):
                     await self._send(delivery.json)
             except (OSError, ValueError) as error:
                 self._log.error(
-                    "failed to send alert", address=self._address, event=delivery.event.id, error=str(error)
+                    "failed to send alert", address=self._address, alert=delivery.event.id, error=str(error)
                 )
 
     async def _send(self, line: bytes) -> None:
