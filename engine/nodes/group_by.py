@@ -73,7 +73,7 @@ class BatchGroupByOperator:
         self.report = Report()
         self._dimensions = _Dimensions(group_by, group_all, exclude, by_measurement)
         self._time: int | None = None
-        self._queues = Queues()
+        self._queues = Queues(compacts=False)
         self._slots: list[NDArray[np.int32]] = []
 
     @property
@@ -124,7 +124,7 @@ class BatchGroupByOperator:
                     queues.slots.name.take(used),
                 )
                 outbox.add(*sections)
-        self._queues, self._slots = Queues(), []
+        self._queues, self._slots = Queues(compacts=False), []
         self._time = time
 
     def _event(self, event: Event, outbox: Outbox) -> None:

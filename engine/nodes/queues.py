@@ -124,7 +124,9 @@ class Queues:
     Per node: `link`, the next node; `place`, its row as pool << 32 | row of the pool; `time`.
     """
 
-    def __init__(self, slots: GroupSlots | None = None) -> None:
+    def __init__(self, slots: GroupSlots | None = None, *, compacts: bool = True) -> None:
+        """`slots` where the operator has some already. `compacts=False`: rows in no queue are kept too."""
+        self._compacts = compacts
         self.slots = GroupSlots() if slots is None else slots
         self.used = 0
         self.link = np.empty(0, np.int32)
@@ -176,9 +178,10 @@ class Queues:
         return int(self.state[: self.slots.high, SIZE].sum())
 
     def _make_room(self, more: int) -> None:
-        live = self._live()
-        if 2 * live <= self.used:
-            self._compact(live)
+        if self._compacts:
+            live = self._live()
+            if 2 * live <= self.used:
+                self._compact(live)
         if self.used + more > len(self.link):
             need = self.used + more
             self.link, self.place = grown(self.link, need, None), grown(self.place, need, None)
