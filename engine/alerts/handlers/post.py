@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tickscript.nodes.handlers import PostHandler as Declared
 
 _LONGEST_S: Final = 30.0
-_KEEP_ALIVE_S: Final = 2.0
 _UNKNOWN: Final = "unknown error, use .captureResponse() to capture the HTTP response"
 
 
@@ -98,8 +97,9 @@ class PostHandler(Handler):
 
     async def send(self, deliveries: Sequence[Delivery]) -> None:
         if self._session is None:
-            # One connection, soon closed when idle: an endpoint that closes first would lose the alert sent at that moment.
-            connector = aiohttp.TCPConnector(limit=1, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._verify)
+            # A connection an alert, as in the reference: an endpoint that closes an idle one would lose the next alert, and
+            # one that answers in two pieces would keep each alert waiting for the system's delayed acknowledgement.
+            connector = aiohttp.TCPConnector(limit=1, force_close=True, ssl=self._verify)
             self._session = aiohttp.ClientSession(
                 auth=self._target.auth,
                 timeout=aiohttp.ClientTimeout(total=self._limit),
