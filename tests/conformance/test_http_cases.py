@@ -33,8 +33,6 @@ _LATER = {
     "recording-stream": "GET /kapacitor/v1/recordings",
     "service-tests": "GET /kapacitor/v1/service-tests",
     "storage": "GET /kapacitor/v1/storage/stores",
-    "topic-handlers": "POST /kapacitor/v1/alerts/topics/t/handlers",
-    "topics": "GET /kapacitor/v1/alerts/topics",
 }
 # Steps of other scenarios that need such a resource, or an operator that there is none of yet (queries). The step of
 # `write` is the text for a compressed body that is shorter than gzip's header.
