@@ -25,8 +25,7 @@ _BOOLEANS = {
 _NAME_ESCAPES = re.compile(rb'\\([,"= ])')
 _TAG_ESCAPES = re.compile(rb"\\([,= ])")
 _STRING_ESCAPES = re.compile(rb'\\(["\\])')
-_COMMA, _SPACE, _EQUALS, _QUOTE, _BACKSLASH, _NEWLINE = b', ="\\\n'
-_BLANKS = frozenset(b" \t\0")
+_COMMA, _SPACE, _EQUALS, _QUOTE, _BACKSLASH = b', ="\\'
 _NUMERIC = frozenset(b"0123456789.-Nn")
 
 
@@ -53,37 +52,6 @@ class Point:
     time: int
 
 
-def line_end(data: Any, start: int, end: int) -> int:
-    """Where the line that begins at `start` ends: its newline, or `end` when there is none (yet).
-
-    A newline within a quoted field value does not count; quotes mean something only behind the `=` of a field.
-    """
-    i = start
-    while i < end and data[i] in _BLANKS:
-        i += 1
-    fields = quoted = False
-    after_equals = False
-    while i < end:
-        c = data[i]
-        if c == _BACKSLASH and i + 2 < end:
-            i += 2
-            continue
-        if c == _NEWLINE and not quoted:
-            return i
-        if c == _SPACE:
-            fields = True
-        elif fields:
-            if c == _QUOTE and after_equals:
-                quoted = not quoted
-            elif not quoted:
-                if c == _EQUALS:
-                    after_equals = True
-                elif c == _COMMA:
-                    after_equals = False
-        i += 1
-    return end
-
-
 def parse_key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
     """Measurement and sorted tags of a series key. Raises ValueError with the reason."""
     try:
@@ -92,24 +60,25 @@ def parse_key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
         raise ValueError(str(bad)) from None
 
 
-def _split(text: bytes, separator: int) -> list[bytes]:
-    """Split at a separator that has no backslash before it."""
-    out, start = [], 0
-    for i, c in enumerate(text):
-        if c == separator and (i == 0 or text[i - 1] != _BACKSLASH):
-            out.append(text[start:i])
-            start = i + 1
-    out.append(text[start:])
+def split(text: bytes, separator: bytes) -> list[bytes]:
+    """Split at a separator (one byte) that has no backslash before it."""
+    first, *rest = text.split(separator)
+    out = [first]
+    for piece in rest:
+        if out[-1].endswith(b"\\"):
+            out[-1] += separator + piece
+        else:
+            out.append(piece)
     return out
 
 
 def _key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
-    first, *rest = _split(text, _COMMA)
+    first, *rest = split(text, b",")
     if not first:
         raise _Bad("missing measurement")
     tags = []
     for item in rest:
-        pieces = _split(item, _EQUALS)
+        pieces = split(item, b"=")
         if not pieces[0]:
             raise _Bad("missing tag key")
         if len(pieces) == 1 or not pieces[1]:

@@ -1,223 +1,245 @@
-"""What the kernel knows: series by their bytes, and shapes of field sets. Both survive from body to body.
+"""What the kernel knows: series, texts, patterns and shapes. It survives from body to body.
 
-Bounds: `MAX_SERIES` series in `MAX_ARENA` bytes and `MAX_SHAPES` shapes. What does not fit goes to the exact parser,
-and the next body begins with empty tables.
+Bounds: `Bounds`. Policy when full: the tables are given up and new ones begin empty (learning is cheap); a body that is
+under way keeps the old ones until its block of rows is done. `Tables.statistics` counts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.frames.model import Kind
-from engine.frames.strings import Strings
-from engine.inputs.line_protocol import kernel
-from engine.inputs.line_protocol.exact import parse_key
+from engine.inputs.line_protocol import layout
+from engine.inputs.line_protocol.exact import parse_key, split
+from engine.inputs.line_protocol.interning import fill_slots, put_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_SERIES = 200_000
-MAX_ARENA = 32 << 20
-MAX_SHAPES = 4096
-
-_TYPES = {float: kernel.FLOAT, int: kernel.INTEGER, bool: kernel.BOOLEAN, str: kernel.STRING}
+_TYPES = {float: layout.FLOAT, int: layout.INTEGER, bool: layout.BOOLEAN, str: layout.STRING}
 KINDS = {
-    kernel.FLOAT: Kind.FLOAT,
-    kernel.INTEGER: Kind.INT,
-    kernel.BOOLEAN: Kind.BOOL,
-    kernel.STRING: Kind.STRING,
+    layout.FLOAT: Kind.FLOAT,
+    layout.INTEGER: Kind.INT,
+    layout.BOOLEAN: Kind.BOOL,
+    layout.STRING: Kind.STRING,
 }
+_MOST_FIELDS = 16_384
+_KEY_ROOM = 2 * layout.LONGEST_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Numbers at which tables count as full; a little more may fit."""
+
+    series: int = 200_000
+    texts: int = 500_000
+    tags: int = 2_000_000
+    arena: int = 32 << 20
+    patterns: int = 4096
+    shapes: int = 4096
+    fields: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much the tables hold: rows of each kind, and bytes of text."""
+
+    series: int
+    texts: int
+    patterns: int
+    shapes: int
+    fields: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The series of one measurement with one set of tag keys (sorted)."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A field set in the order of the line: names and kinds of `layout`."""
+
+    names: tuple[str, ...]
+    types: tuple[int, ...]
 
 
 def text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def grown(array: NDArray[Any], size: int, fill: int | None = None) -> NDArray[Any]:
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
     """The array with room for `size` items at least, doubling."""
     if size <= len(array):
         return array
-    out = np.empty(max(size, 2 * len(array)), array.dtype)
+    out = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), array.dtype)
     out[: len(array)] = array
-    if fill is not None:
-        out[len(array) :] = fill
     return out
 
 
-class Values:
-    """The distinct values of one tag of a family, numbered as they come."""
+class Tables:
+    """The arrays of `layout`, and what their numbers mean."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[bytes, int] = {}
-        self._strings: Strings | None = None
-
-    def number(self, value: bytes) -> int:
-        known = self._numbers.get(value)
-        if known is None:
-            known = self._numbers[value] = len(self._numbers)
-            self._strings = None
-        return known
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @property
-    def strings(self) -> Strings:
-        if self._strings is None:
-            self._strings = Strings.of(self._numbers)
-        return self._strings
-
-
-@dataclass(slots=True)
-class Family:
-    """The series of one measurement with one set of tag keys."""
-
-    name: str
-    keys: tuple[str, ...]
-    values: list[Values]
-    codes: list[NDArray[np.int32]] = field(default_factory=list)
-    members: int = 0
-
-    def add(self, tags: tuple[tuple[bytes, bytes], ...]) -> int:
-        """A further series; its row in `codes`."""
-        row = self.members
-        self.members += 1
-        for k, (_, value) in enumerate(tags):
-            self.codes[k] = grown(self.codes[k], self.members)
-            self.codes[k][row] = self.values[k].number(value)
-        return row
-
-
-class SeriesTable:
-    """Series by their bytes, for the kernel; `families` -1 marks one that only the exact parser can read."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.count = 0
-        self.table = np.full(4096, -1, np.int32)
-        self.hashes = np.zeros(1024, np.uint64)
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self.counts = np.zeros(layout.COUNTS, np.int64)
         self.arena = np.zeros(1 << 16, np.uint8)
-        self.offsets = np.zeros(1025, np.int32)
-        self.families = np.full(1024, -1, np.int32)
-        self.member = np.zeros(1024, np.int32)
-        self.last_shape = np.full(1024, -1, np.int32)
-        self.successors = np.full(1025, -1, np.int32)
-        self.known: list[Family] = []
-        self._numbers: dict[tuple[bytes, tuple[bytes, ...]], int] = {}
+        self.series = np.zeros((1024, layout.SERIES_COLUMNS), np.int64)
+        self.texts = np.zeros((1024, layout.TEXT_COLUMNS), np.int64)
+        self.tags = np.zeros(4096, np.int64)
+        self._series_slots = _slots(2048)
+        self._text_slots = _slots(2048)
+        self._patterns = np.zeros((64, layout.PATTERN_COLUMNS), np.int64)
+        self._pattern_slots = _slots(128)
+        self._orders = np.zeros(256, np.int64)
+        self._shapes = np.zeros((64, layout.SHAPE_COLUMNS), np.int64)
+        self._shape_slots = _slots(128)
+        self._fields = np.zeros((512, layout.FIELD_COLUMNS), np.int64)
+        self._pattern_count = self._order_count = self._field_count = 0
+        self.families: list[Family] = []
+        self._family_numbers: dict[Family, int] = {}
+        self.shapes: list[Shape] = []
+        self.counts[layout.SERIES] = 1
+        self.series[0] = (-1, 0, 0, layout.EXACT_ONLY, 0, -1, -1, 0)
+        self._gather()
+
+    def _gather(self) -> None:
+        self.arguments: tuple[NDArray[Any], ...] = (
+            self.counts, self.arena, self.series, self._series_slots, self.texts, self._text_slots, self.tags,
+            self._patterns, self._pattern_slots, self._orders, self._shapes, self._shape_slots, self._fields,
+        )  # fmt: skip
 
     @property
     def full(self) -> bool:
-        return self.count >= MAX_SERIES or int(self.offsets[self.count]) >= MAX_ARENA
+        counts, most = self.counts, self._bounds
+        return bool(
+            counts[layout.SERIES] > most.series
+            or counts[layout.TEXTS] >= most.texts
+            or counts[layout.TAG_ROOM] >= most.tags
+            or counts[layout.ARENA] >= most.arena
+            or self._pattern_count >= most.patterns
+            or len(self.shapes) >= most.shapes
+            or self._field_count >= most.fields
+        )
 
-    def add(self, key: bytes) -> None:
-        """Learn the series with these bytes."""
-        s = self.count
-        self._make_room(len(key))
-        h = kernel.hash_of(np.frombuffer(key, np.uint8), 0, len(key))
-        start = int(self.offsets[s])
-        self.arena[start : start + len(key)] = np.frombuffer(key, np.uint8)
-        self.offsets[s + 1] = start + len(key)
-        self.hashes[s] = h
-        self.last_shape[s] = -1
-        self.families[s] = -1
+    def statistics(self) -> Statistics:
+        counts = self.counts
+        return Statistics(
+            series=int(counts[layout.SERIES]) - 1,
+            texts=int(counts[layout.TEXTS]),
+            patterns=self._pattern_count,
+            shapes=len(self.shapes),
+            fields=self._field_count,
+            bytes=int(counts[layout.ARENA]),
+        )
+
+    def grow(self) -> None:
+        """Make room for a further series of any size, and for as many again as there are."""
+        counts = self.counts
+        series, texts = int(counts[layout.SERIES]), int(counts[layout.TEXTS])
+        self.series = _grown(self.series, series + 1)
+        self.texts = _grown(self.texts, texts + layout.MOST_TAGS)
+        self.tags = _grown(self.tags, int(counts[layout.TAG_ROOM]) + layout.MOST_TAGS)
+        self.arena = _grown(self.arena, int(counts[layout.ARENA]) + _KEY_ROOM)
+        self._series_slots = _slots_for(self._series_slots, self.series, series, series + 1)
+        self._text_slots = _slots_for(self._text_slots, self.texts, texts, texts + layout.MOST_TAGS)
+        self._gather()
+
+    def learn_pattern(self, key: bytes, h: int) -> None:
+        """Learn the pattern of a series with these bytes; `h` is the kernel's hash of the pattern."""
+        first, *rest = split(key, b",")
+        raw = [split(item, b"=")[0] for item in rest]
+        pattern = first + b"".join(b"," + k + b"=" for k in raw)
         try:
             name, tags = parse_key(key)
         except ValueError:
-            name, tags = b"", ()
-        if name:
-            f = self._family(name, tuple(k for k, _ in tags))
-            self.families[s] = f
-            self.member[s] = self.known[f].add(tags)
-        self._insert(s, int(h))
-        self.count += 1
+            family = layout.EXACT_ONLY
+            order = [0] * len(raw)
+        else:
+            keys = [k for k, _ in tags]
+            family = self._family(Family(text(name), tuple(text(k) for k in keys)))
+            unsorted = [parse_key(b"m," + item)[1][0][0] for item in rest]
+            order = [keys.index(k) for k in unsorted]
+        row = self._pattern_count
+        self._pattern_count += 1
+        self._patterns = _grown(self._patterns, row + 1)
+        self._orders = _grown(self._orders, self._order_count + len(order))
+        self._patterns[row] = (h, self._write(pattern), len(pattern), family, len(order), self._order_count)
+        self._orders[self._order_count : self._order_count + len(order)] = order
+        self._order_count += len(order)
+        self._pattern_slots = _slots_for(self._pattern_slots, self._patterns, row, row + 1)
+        put_row(self._pattern_slots, h, row)
+        self._gather()
 
-    def _make_room(self, size: int) -> None:
-        s = self.count
-        self.hashes = grown(self.hashes, s + 1)
-        self.families = grown(self.families, s + 1, -1)
-        self.member = grown(self.member, s + 1)
-        self.last_shape = grown(self.last_shape, s + 1, -1)
-        self.successors = grown(self.successors, s + 2, -1)
-        self.offsets = grown(self.offsets, s + 2)
-        self.arena = grown(self.arena, int(self.offsets[s]) + size)
-        if 2 * (s + 1) > len(self.table):
-            self.table = np.full(2 * len(self.table), -1, np.int32)
-            for k in range(s):
-                self._insert(k, int(self.hashes[k]))
+    def learn_shape(self, fields: dict[bytes, Any], count: int, h: int) -> None:
+        """Learn the shape of these fields; `h` is the kernel's hash of it, `count` the number of fields in the line."""
+        row = len(self.shapes)
+        self._shapes = _grown(self._shapes, row + 1)
+        if len(fields) != count or count > _MOST_FIELDS:  # a repeated key, or beyond reason
+            self.shapes.append(Shape((), ()))
+            self._shapes[row] = (h, self._field_count, layout.EXACT_ONLY)
+        else:
+            self._fields = _grown(self._fields, self._field_count + count)
+            types = tuple(_TYPES[type(v)] for v in fields.values())
+            for k, (key, kind) in enumerate(zip(fields, types, strict=True)):
+                raw = (b"," if k else b"") + key + b"="
+                self._fields[self._field_count + k] = (self._write(raw), len(raw), kind)
+            self.shapes.append(Shape(tuple(text(key) for key in fields), types))
+            self._shapes[row] = (h, self._field_count, count)
+            self._field_count += count
+        self._shape_slots = _slots_for(self._shape_slots, self._shapes, row, row + 1)
+        put_row(self._shape_slots, h, row)
+        self._gather()
 
-    def _insert(self, s: int, h: int) -> None:
-        mask = len(self.table) - 1
-        slot = h & mask
-        while self.table[slot] >= 0:
-            slot = (slot + 1) & mask
-        self.table[slot] = s
-
-    def _family(self, name: bytes, keys: tuple[bytes, ...]) -> int:
-        known = self._numbers.get((name, keys))
-        if known is None:
-            known = self._numbers[name, keys] = len(self.known)
-            empty = [np.zeros(64, np.int32) for _ in keys]
-            self.known.append(Family(text(name), tuple(map(text, keys)), [Values() for _ in keys], empty))
-        return known
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A field set in the order of the line: names and types."""
-
-    names: tuple[str, ...]
-    types: tuple[int, ...]
-
-
-class ShapeTable:
-    """Shapes for the kernel, and which of them a family has had."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.known: list[Shape] = []
-        self.starts = np.zeros(64, np.int32)
-        self.key_starts = np.zeros(512, np.int32)
-        self.keys = np.zeros(4096, np.uint8)
-        self.kinds = np.zeros(512, np.uint8)
-        self.candidates = np.full(64 * kernel.CANDIDATES, -1, np.int32)
-        self._numbers: dict[tuple[tuple[bytes, int], ...], int] = {}
-
-    @property
-    def full(self) -> bool:
-        return len(self.known) >= MAX_SHAPES
-
-    def learn(self, family: int, fields: dict[bytes, Any]) -> int:
-        """The number of the shape of these fields, which the family's candidates then contain if there is room."""
-        signature = tuple((k, _TYPES[type(v)]) for k, v in fields.items())
-        number = self._numbers.get(signature)
-        if number is None:
-            number = self._numbers[signature] = self._append(signature)
-        self.candidates = grown(self.candidates, (family + 1) * kernel.CANDIDATES, -1)
-        for k in range(family * kernel.CANDIDATES, (family + 1) * kernel.CANDIDATES):
-            if self.candidates[k] in (-1, number):
-                self.candidates[k] = number
-                break
+    def _family(self, family: Family) -> int:
+        number = self._family_numbers.setdefault(family, len(self.families))
+        if number == len(self.families):
+            self.families.append(family)
         return number
 
-    def _append(self, signature: tuple[tuple[bytes, int], ...]) -> int:
-        s = len(self.known)
-        first = int(self.starts[s])
-        self.starts = grown(self.starts, s + 2)
-        self.starts[s + 1] = first + len(signature)
-        self.key_starts = grown(self.key_starts, first + len(signature) + 1)
-        self.kinds = grown(self.kinds, first + len(signature))
-        for k, (key, kind) in enumerate(signature, first):
-            at = int(self.key_starts[k])
-            self.keys = grown(self.keys, at + len(key))
-            self.keys[at : at + len(key)] = np.frombuffer(key, np.uint8)
-            self.key_starts[k + 1] = at + len(key)
-            self.kinds[k] = kind
-        self.known.append(Shape(tuple(text(k) for k, _ in signature), tuple(t for _, t in signature)))
-        return s
+    def _write(self, raw: bytes) -> int:
+        """Append bytes to the arena; where they begin."""
+        start = int(self.counts[layout.ARENA])
+        self.arena = _grown(self.arena, start + len(raw))
+        self.arena[start : start + len(raw)] = np.frombuffer(raw, np.uint8)
+        self.counts[layout.ARENA] = start + len(raw)
+        return start
+
+
+def _slots(size: int) -> NDArray[np.int32]:
+    return np.full(size, -1, np.int32)
+
+
+def _slots_for(slots: NDArray[np.int32], table: NDArray[np.int64], count: int, wanted: int) -> NDArray[np.int32]:
+    """The slots of a table of `count` rows with room for `wanted`."""
+    if 2 * wanted <= len(slots):
+        return slots
+    size = 2 * len(slots)
+    while 2 * wanted > size:
+        size *= 2
+    slots = _slots(size)
+    fill_slots(slots, table, count)
+    return slots
+
+
+class Memory:
+    """The tables that the parsers of one process share."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self.tables = Tables(self._bounds)
+        self.renewals = 0
+
+    def renewed(self, full: Tables) -> Tables:
+        """Tables to go on with in place of full ones."""
+        if self.tables is full:
+            self.tables = Tables(self._bounds)
+            self.renewals += 1
+        return self.tables

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from engine.inputs.line_protocol.exact import LineError, line_end, parse_line
+from engine.inputs.line_protocol.exact import LineError, parse_line
+from engine.inputs.line_protocol.kernel import line_end
 
 NOW = 1_577_934_245_678_901_234
 S = 10**9
@@ -145,4 +147,4 @@ def test_keys_have_a_largest_size():
     ],
 )
 def test_a_line_ends_at_a_newline_outside_quoted_values(data, end):
-    assert line_end(data, 0, len(data)) == end
+    assert line_end(np.frombuffer(data, np.uint8), 0, len(data)) == end

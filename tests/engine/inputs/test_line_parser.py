@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.inputs.line_protocol import LineParser, tables
-from engine.inputs.line_protocol.exact import UNITS, LineError, line_end, parse_line
+from engine.inputs.line_protocol import LineParser
+from engine.inputs.line_protocol.exact import UNITS, LineError, parse_line
+from engine.inputs.line_protocol.kernel import line_end
 from tests.engine.frames.strategies import plain_units
 
 NOW = 1_577_934_245_678_901_234
@@ -24,7 +26,7 @@ def expected(body, precision):
     points, errors = [], []
     at, unit = 0, UNITS.get(precision, 1)
     while at < len(body):
-        end = line_end(body, at, len(body))
+        end = line_end(np.frombuffer(body, np.uint8), at, len(body))
         try:
             point = parse_line(body[at:end], NOW, unit)
         except LineError as error:
@@ -181,28 +183,6 @@ def test_a_line_with_more_fields_than_room_makes_room():
     assert errors == []
     assert same_points(points, expected(body, "n")[0])
     assert [f.count for f in frames] == [1, 1]
-
-
-def test_every_line_another_shape_is_correct_and_bounded(monkeypatch):
-    monkeypatch.setattr(tables, "MAX_SHAPES", 50)
-    monkeypatch.setattr(tables, "MAX_SERIES", 50)
-    parser = LineParser()
-    body = b"\n".join(b"m,t=%d f%d=1 %d" % (i, i, i) for i in range(300))
-    for _ in range(3):
-        points, errors, _ = got(parser, [body])
-        assert errors == []
-        assert same_points(points, expected(body, "n")[0])
-        assert parser._series.count <= 50
-        assert len(parser._shapes.known) <= 51
-
-
-def test_series_with_one_hash_are_told_apart(monkeypatch):
-    table = tables.SeriesTable()
-    monkeypatch.setattr(tables.kernel, "hash_of", lambda *_: 1)
-    for key in (b"cpu,host=a", b"cpu,host=b", b"mem"):
-        table.add(key)
-    assert [table.known[f].name for f in table.families[:3]] == ["cpu", "cpu", "mem"]
-    assert sorted(table.table[table.table >= 0].tolist()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
