@@ -135,18 +135,26 @@ class AsyncClient:
         if self._socket.closed:
             return
         while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            number, second, third = unpack(self._socket.recv(zmq.DONTWAIT))
-            if number == 0:
-                if self._on_notice is not None:
-                    self._on_notice(second, third)
-                continue
-            future = self._waiting.get(number)
-            if future is None or future.done():
-                continue
-            if second:
-                future.set_result(third)
-            else:
-                future.set_exception(RpcError(third["code"], third["message"]))
+            try:
+                self._take(self._socket.recv(zmq.DONTWAIT))
+            except Exception:
+                # The descriptor does not tell a second time of what waits behind a message that makes trouble.
+                self._loop.call_soon(self._readable)
+                raise
+
+    def _take(self, message: bytes) -> None:
+        number, second, third = unpack(message)
+        if number == 0:
+            if self._on_notice is not None:
+                self._on_notice(second, third)
+            return
+        future = self._waiting.get(number)
+        if future is None or future.done():
+            return
+        if second:
+            future.set_result(third)
+        else:
+            future.set_exception(RpcError(third["code"], third["message"]))
 
     def close(self) -> None:
         self._loop.remove_reader(self._fd)

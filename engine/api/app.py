@@ -115,7 +115,5 @@ def _on_gone(_: Request, __: Exception) -> Response:
 
 
 def _on_too_large(_: Request, error: Exception) -> Response:
-    """The rest of the body is not read: the connection cannot be used again."""
-    refused = failure(413, str(error))
-    refused.headers["connection"] = "close"
-    return refused
+    """Whatever of the body is still to come is thrown away as it comes, so that the client gets to read this."""
+    return failure(413, str(error))

@@ -1,7 +1,12 @@
 """A front end's way into the global stream: frames out over PUSH, acknowledgements back as notices.
 
-Every frame gets a number. A write waits for the acknowledgement of each of its frames; it fails when one is refused.
-Bound: the socket's high-water mark of frames, then writers wait in order.
+What always holds:
+
+- Every frame gets a number. A write waits for the acknowledgement of each of its frames; it fails when one is refused,
+  and sends none of its further frames then.
+- Frames of one write are neighbours, and writes are sent in the order in which they were asked for.
+- At most the socket's high-water mark of frames waits to be sent; then writers wait in order, each no longer than its
+  time-out. `statistics()` tells how many frames are not answered yet.
 """
 
 from __future__ import annotations
@@ -46,10 +51,10 @@ class Ingest:
         self._number = 0
         self._writes: dict[int, _Write] = {}
         self._loop = asyncio.get_running_loop()
-        self._fd = int(self._socket.getsockopt(zmq.FD))
+        self._descriptor = int(self._socket.getsockopt(zmq.FD))
         self._room = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._loop.add_reader(self._fd, self._on_state)
+        self._loop.add_reader(self._descriptor, self._on_state)
 
     async def write(self, frames: Sequence[Frame], timeout: float) -> None:  # noqa: ASYNC109
         """Send the frames and wait for their acknowledgement. Raises RpcError (503) when refused or not answered in time."""
@@ -59,6 +64,8 @@ class Ingest:
             async with asyncio.timeout(timeout):
                 async with self._turn:
                     for frame in frames:
+                        if write.future.done():
+                            break
                         self._number += 1
                         numbers.append(self._number)
                         self._writes[self._number] = write
@@ -69,6 +76,9 @@ class Ingest:
         finally:
             for number in numbers:
                 self._writes.pop(number, None)
+            # A refusal that came in while the time ran out is nobody's any more, and no news either.
+            if not write.future.cancel() and not write.future.cancelled():
+                write.future.exception()
 
     async def _send(self, message: list[bytes]) -> None:
         while True:
@@ -82,7 +92,10 @@ class Ingest:
                 return
 
     def _on_state(self) -> None:
-        """The socket's state has changed: reading its events is what makes the descriptor quiet again."""
+        """The socket's state has changed: reading its events is what makes the descriptor quiet again.
+
+        Nothing else reads them but a writer that then looks for room itself, so no room is ever missed.
+        """
         if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT:
             self._room.set()
 
@@ -98,6 +111,10 @@ class Ingest:
         else:
             write.future.set_exception(rpc.RpcError(503, arguments["message"]))
 
+    def statistics(self) -> dict[str, int]:
+        return {"sent": self._number, "unanswered": len(self._writes)}
+
     def close(self) -> None:
-        self._loop.remove_reader(self._fd)
+        """The frames that wait to be sent are given up."""
+        self._loop.remove_reader(self._descriptor)
         self._socket.close(0)

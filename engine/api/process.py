@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from engine.settings import Addresses, Settings
 
 WRITE_PATHS = frozenset({"/write", "/kapacitor/v1/write", "/kapacitor/v1preview/write"})
+
+
+class _ServerRecords(logging.Handler):
+    """What uvicorn has to say, as our records; its warnings are about what clients do."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.debug
+        say(record.getMessage().strip(), exc_info=record.exc_info)
 
 
 def main(settings: Settings, addresses: Addresses, sockets: Sequence[socket.socket]) -> int:
@@ -30,6 +43,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
 
     from engine import logs, rpc  # noqa: PLC0415 - the launcher stays small
     from engine.api.app import answer_headers, build_app  # noqa: PLC0415 - the launcher stays small
+    from engine.api.connection import Connection  # noqa: PLC0415 - the launcher stays small
     from engine.api.ingest import Ingest  # noqa: PLC0415 - the launcher stays small
     from engine.api.write import Write  # noqa: PLC0415 - the launcher stays small
     from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
@@ -42,8 +56,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     store = rpc.AsyncClient(context, f"ipc://{addresses.store}", identity)
     alerts = rpc.AsyncClient(context, f"ipc://{addresses.alerts}", identity)
     await asyncio.gather(supervisor.call("ping"), store.call("ping"))
-    write = Write(ingest, settings, answer_headers)
-    write.log = log
+    write = Write(ingest, settings, answer_headers, log)
     app = build_app(store, supervisor, settings, alerts)
 
     async def dispatch(scope: Any, receive: Any, send: Any) -> None:
@@ -54,7 +67,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
 
     config = uvicorn.Config(
         dispatch,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -65,6 +78,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
+    logging.getLogger("uvicorn").addHandler(_ServerRecords(log))
     log.info("listening", addresses=[f"{h}:{p}" for h, p, *_ in (s.getsockname() for s in sockets)])
     await server.serve(sockets=sockets)
     ingest.close()

@@ -1,34 +1,29 @@
 """`POST /write`: the hot path, a bare ASGI callable (spec "Inputs, outputs, files" §4, "HTTP API" §6).
 
 The body is parsed piece by piece while it arrives; nothing is ingested before the whole body is good. The answer goes
-out when the TaskMaster has acknowledged every frame.
+out when the TaskMaster has acknowledged every frame; 503 says that some of them may not have been taken.
 """
 
 from __future__ import annotations
 
-import zlib
+import gzip
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from engine import clock, rpc
-from engine.inputs.line_protocol import LineParser
+from engine.api.body import Body, Bounds, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from engine.api.ingest import Ingest
+    from engine.inputs.line_protocol import LineError, Parsed
     from engine.settings import Settings
 
-_GZIP = 16 + zlib.MAX_WBITS
-_INFLATE_PIECE = 1 << 18
+    Headers = Mapping[bytes, bytes]
 
-
-class _RejectedError(Exception):
-    """The request cannot be taken: status and text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+_GZIP_LEVEL = 1
+_SHOWN = 200
 
 
 class _DisconnectedError(Exception):
@@ -36,108 +31,98 @@ class _DisconnectedError(Exception):
 
 
 class Write:
-    """The `/write` endpoint. One instance a front end; the parser's caches live with it."""
+    """The `/write` endpoint. One instance a front end; `bounds` is what all bodies under way may hold."""
 
-    def __init__(self, ingest: Ingest, settings: Settings, headers: Callable[[dict[bytes, bytes]], list[Any]]) -> None:
+    def __init__(
+        self, ingest: Ingest, settings: Settings, headers: Callable[[dict[bytes, bytes]], list[Any]], log: Any
+    ) -> None:
         """`headers` gives the headers that every routed answer carries, for the request's headers."""
         self._ingest = ingest
         self._settings = settings
         self._headers = headers
-        self._idle: list[LineParser] = []
-        self.log: Any = None
+        self._log = log
+        self.bounds = Bounds(settings.http.max_body_bytes, settings.engine.max_frame_rows)
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any) -> None:
         request_headers = dict(scope["headers"])
         try:
             await self._take(scope, request_headers, receive)
             status, text = 204, b""
-        except _RejectedError as rejected:
+        except RejectedError as rejected:
             status, text = rejected.status, str(rejected).encode("utf-8", "surrogateescape")
         except rpc.RpcError as error:
             status, text = error.code, f"{error}\n".encode()
         except _DisconnectedError:
             return
-        headers = self._headers(request_headers)
-        if status != 204:
-            headers.append((b"content-length", str(len(text)).encode()))
-        if status == 503:
-            headers.append((b"retry-after", b"1"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": text})
+        except Exception as error:  # noqa: BLE001 - one write's bug is that write's failure, answered and logged
+            self._log.error("write failed", exc_info=error)
+            status, text = 500, f"internal error: {type(error).__name__}: the server's log has the details\n".encode()
+        await _answer(send, self._headers(request_headers), request_headers, status, text)
 
-    async def _take(self, scope: dict[str, Any], headers: dict[bytes, bytes], receive: Any) -> None:
+    async def _take(self, scope: dict[str, Any], headers: Headers, receive: Any) -> None:
         query: dict[str, str] = {}
-        for key, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        for key, value in parse_qsl(scope["query_string"].decode("utf-8", "replace"), keep_blank_values=True):
             query.setdefault(key, value)
-        http = self._settings.http
-        parser = self._idle.pop() if self._idle else LineParser(self._settings.engine.max_frame_rows)
-        parser.begin(
+        body = Body(
+            self.bounds,
             db=query.get("db", ""),
             rp=query.get("rp") or self._settings.default_retention_policy,
             precision=query.get("precision", "n"),
             now=clock.now(),
+            gzip=headers.get(b"content-encoding") == b"gzip",
         )
+        broken = True
         try:
-            await self._feed(parser, headers.get(b"content-encoding") == b"gzip", receive, http.max_body_bytes)
-            parsed = parser.finish()
+            parsed = await _read(body, headers, receive)
+            await self._ingest_parsed(parsed, query.get("db", ""))
+            broken = False
+        except (RejectedError, rpc.RpcError, _DisconnectedError):
+            broken = False
+            raise
         finally:
-            parser.reset()
-            self._idle.append(parser)
+            body.close(broken=broken)
+
+    async def _ingest_parsed(self, parsed: Parsed, db: str) -> None:
+        http = self._settings.http
         errors = parsed.errors
         if errors and http.bad_lines == "reject-body":
-            raise _RejectedError(400, "\n".join(str(e) for e in errors) + "\n")
-        if not query.get("db"):
-            raise _RejectedError(400, "database is required\n")
+            raise _bad_lines(errors)
+        if not db:
+            raise RejectedError(400, "database is required\n")
         if parsed.frames:
             await self._ingest.write(parsed.frames, http.write_timeout_s)
         if errors and http.bad_lines == "report":
-            raise _RejectedError(400, "\n".join(str(e) for e in errors) + "\n")
-        if errors and self.log is not None:
-            self.log.warning("bad lines", count=len(errors), first=str(errors[0]), db=query.get("db"))
-
-    async def _feed(self, parser: LineParser, gzip: bool, receive: Any, limit: int) -> None:
-        inflate = zlib.decompressobj(_GZIP) if gzip else None
-        size, raw = 0, 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _DisconnectedError
-            piece = message.get("body", b"")
-            raw += len(piece)
-            if inflate is None:
-                size += len(piece)
-                if size > limit:
-                    raise _too_large(limit)
-                if piece:
-                    parser.feed(piece)
-            else:
-                inflate = _inflate_piece(inflate, piece, parser)
-                size = parser.fed
-                if size > limit:
-                    raise _too_large(limit)
-            if not message.get("more_body", False):
-                break
-        if inflate is not None and not inflate.eof:
-            raise _RejectedError(400, "unexpected EOF\n" if raw else "EOF\n")
+            raise _bad_lines(errors)
+        if errors:
+            self._log.warning("bad lines", count=len(errors), first=str(errors[0])[:_SHOWN], db=db)
 
 
-def _inflate_piece(inflate: Any, piece: bytes, parser: LineParser) -> Any:
-    """Feed what the piece inflates to, in bounded steps; gzip members may follow each other."""
-    try:
-        data = piece
-        while data:
-            out = inflate.decompress(data, _INFLATE_PIECE)
-            if out:
-                parser.feed(out)
-            data = inflate.unconsumed_tail
-            if inflate.eof:
-                data = inflate.unused_data
-                if data:
-                    inflate = zlib.decompressobj(_GZIP)
-    except zlib.error:
-        raise _RejectedError(400, "gzip: invalid header\n") from None
-    return inflate
+async def _read(body: Body, headers: Headers, receive: Any) -> Parsed:
+    """The whole body, parsed. Raises RejectedError, _DisconnectedError."""
+    body.announced(headers.get(b"content-length"))
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _DisconnectedError
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        if piece:
+            await body.add(piece)
+    return await body.finish()
 
 
-def _too_large(limit: int) -> _RejectedError:
-    return _RejectedError(413, f"the body is larger than {limit} bytes, the limit that [http] max-body-size sets\n")
+async def _answer(send: Any, headers: list[Any], request: Headers, status: int, text: bytes) -> None:
+    if b"gzip" in request.get(b"accept-encoding", b""):
+        headers.append((b"content-encoding", b"gzip"))
+        text = gzip.compress(text, _GZIP_LEVEL) if text else text
+    if status != 204:
+        headers.append((b"content-length", str(len(text)).encode()))
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def _bad_lines(errors: Sequence[LineError]) -> RejectedError:
+    return RejectedError(400, "".join(f"{e}\n" for e in errors))

@@ -33,7 +33,8 @@ def test_a_body_over_the_limit_is_refused_with_the_limit(tmp_path: Path, path: s
         answer = api.raw("POST", f"{BASE}/{path}", [b" " * 600, b" " * 401, b" " * 10_000])
         assert answer.status == 413
         assert json.loads(answer.body)["error"].startswith("the body is larger than 1000 bytes, the limit that [http]")
-        assert answer.headers["connection"] == "close"
+        # Closing with unread bytes would reset the connection before the client has read this.
+        assert "connection" not in answer.headers
 
 
 def test_a_body_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
