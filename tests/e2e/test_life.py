@@ -27,6 +27,7 @@ def test_processes_say_what_they_are(server: Server) -> None:
     assert set(server.processes()) == {
         "tickworks: launcher",
         "tickworks: store",
+        "tickworks: alert service",
         "tickworks: supervisor",
         "tickworks: front end",
         "tickworks: zygote",

@@ -1,4 +1,4 @@
-"""The API application over the real store service, in one process: only transport and supervisor are stand-ins.
+"""The API application over the real store service, in one process: only transport, supervisor and alert service are stand-ins.
 
 Everything that goes between the processes is packed and unpacked as on the wire. `TaskMaster` is a small supervisor in
 memory: it runs what it is told unless a test refuses it, and remembers every question in order.
@@ -124,6 +124,17 @@ class TaskMaster:
         return {"status": status, "body": body}
 
 
+@dataclass
+class Topics:
+    """The alert service as far as tasks concern it: it is told which were deleted."""
+
+    deleted: list[str] = field(default_factory=list)
+
+    async def call(self, operation: str, _timeout: float = 30.0, **arguments: Any) -> Any:
+        assert operation == "task_deleted"
+        self.deleted.append(arguments["id"])
+
+
 def _state(task: Running) -> dict[str, Any]:
     if task.error:
         return {"executing": False, "error": task.error, "stats": None, "edges": [], "nodes": []}
@@ -156,9 +167,10 @@ class Api:
         self.service = StoreService(self.store, self.clock)
         self.store_calls = StoreCaller(self.service)
         self.task_master = TaskMaster(self.service)
+        self.topics = Topics()
         http = HttpSettings(max_body_bytes=max_body_bytes)
         settings = Settings(data_dir=str(folder), hostname="box", http=http)
-        self.app = build_app(self.store_calls, self.task_master, settings)
+        self.app = build_app(self.store_calls, self.task_master, settings, self.topics)
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:

@@ -306,6 +306,7 @@ def test_deleting_stops_first_and_never_fails(api: Api) -> None:
     answer = api.call("DELETE", "tasks/t")
     assert (answer.status_code, answer.content) == (204, b"")
     assert api.task_master.running == {}
+    assert api.topics.deleted == ["t"]
     assert api.call("DELETE", "tasks/t").status_code == 204
     assert api.error("GET", "tasks/t") == (404, "no task exists")
 
