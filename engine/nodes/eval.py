@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.frames.model import ABSENT, ABSENT_CODE, FieldColumn, Kind, Section, TagColumn
 from engine.frames.reshape import as_kind, filter_rows, take_field, take_rows
-from engine.frames.strings import Strings
+from engine.frames.strings import EMPTY_STRINGS, Strings
 from engine.lambdas.columns import compile_columns
 from engine.nodes.arrivals import Arrivals
 from engine.nodes.assembly import Piece, assemble
@@ -277,7 +277,9 @@ def _tag_field(tag: TagColumn) -> FieldColumn:
 
 
 def _tag(column: FieldColumn) -> TagColumn:
-    """A string field as a tag."""
+    """A string field as a tag. A column of another kind has no row left."""
+    if column.kind not in {Kind.STRING, Kind.MIXED}:
+        return TagColumn(np.full(len(column.data), ABSENT_CODE, np.uint32), EMPTY_STRINGS)
     data = Strings.of(column.data.tolist()) if column.kind == Kind.MIXED else column.data
     codes = np.arange(len(data), dtype=np.uint32)
     if column.valid is not None:

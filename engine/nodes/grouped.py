@@ -42,18 +42,36 @@ class Grouped:
         outbox: Outbox | None = None
         start, begun = 0, 0
         for i, event in enumerate(frame.events):
-            if event.kind == EventKind.DELETE_GROUP and event.group is not None:
-                outbox = outbox or self._outbox(frame)
-                outbox.join(self._stretch(frame, start, event.at, frame.events[begun:i]))
-                slot = self.slots.delete(event.group)
-                if slot >= 0:
-                    self._forget(slot)
-                    outbox.event(event)
-                start, begun = event.at, i + 1
+            if not self._cuts(event):
+                continue
+            outbox = outbox or self._outbox(frame)
+            outbox.join(self._stretch(frame, start, event.at, frame.events[begun:i]))
+            if self._met(event):
+                outbox.event(event)
+            start, begun = event.at, i + 1
         if outbox is None:
             return self._stretch(frame, 0, frame.count, frame.events)
         outbox.join(self._stretch(frame, start, frame.count, frame.events[begun:]))
         return outbox.frames(frame.position)
+
+    def _cuts(self, event: Event) -> bool:
+        """Whether the event changes which groups there are, so that what comes after it must be handled after it."""
+        if event.group is None:
+            return False
+        return event.kind == EventKind.DELETE_GROUP or self.slots.find(event.group) < 0
+
+    def _met(self, event: Event) -> bool:
+        """Let a group begin or end; whether the event passes."""
+        assert event.group is not None
+        if event.kind == EventKind.DELETE_GROUP:
+            slot = self.slots.delete(event.group)
+            if slot >= 0:
+                self._forget(slot)
+            return slot >= 0
+        self.slots.add(event.group)
+        if len(self.slots.fresh):
+            self._start(self.slots.fresh)
+        return True
 
     def _outbox(self, frame: Frame) -> Outbox:
         """For what follows from the frame."""
@@ -64,13 +82,7 @@ class Grouped:
         if stop - start < frame.count:
             frame = slice_frame(frame.with_(events=()), start, stop)
         moved = tuple(Event(e.at - start, e.kind, e.time, e.group) for e in events)
-        out = self._process(frame.with_(events=moved))
-        for event in events:
-            if event.kind == EventKind.BARRIER and event.group is not None:
-                self.slots.add(event.group)
-                if len(self.slots.fresh):
-                    self._start(self.slots.fresh)
-        return out
+        return self._process(frame.with_(events=moved))
 
     def _process(self, frame: Frame) -> Sequence[Frame]:
         """What follows from a frame whose events all pass."""
