@@ -240,6 +240,8 @@ class _Compiler:
         value = self.operand(head)
 
         def run(state: _State, dot: Any, final: Sequence[Any]) -> Any:
+            if isinstance(head, tree.Nil):
+                raise self.error(node, "nil is not a command")
             if rest or final:
                 raise self.error(node, f"can't give argument to non-function {head.source}")
             return value(state, dot)
