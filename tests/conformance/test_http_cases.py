@@ -34,12 +34,10 @@ _LATER = {
     "service-tests": "GET /kapacitor/v1/service-tests",
     "storage": "GET /kapacitor/v1/storage/stores",
 }
-# Steps of other scenarios that need such a resource, or an operator that there is none of yet (queries). The step of
-# `write` is the text for a compressed body that is shorter than gzip's header.
+# Steps of other scenarios that need such a resource, or an operator that there is none of yet (queries).
 _STEPS_LATER = {
-    "server-basics": {15, 16, 19, 20, 21, 23},
+    "server-basics": {15, 16, 19, 20, 23},
     "task-batch-without-influxdb": {2, 3, 7, 8, 9, 10, 11},
-    "write": {12},
 }
 _SCENARIOS = {s["scenario"]: s for s in json.loads(_CASES.read_text(encoding="utf-8"))}
 
