@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from engine.settings import Addresses, Settings
 
 _FRAMES_A_TURN = 64
+_FEW_ROWS = 64
 _STORE_TIMEOUT_S = 30.0
 _OUT_TIMEOUT_S = 2.0
 
@@ -214,11 +215,16 @@ class Supervisor:
             self._refuse(who, number, str(error))
             return
         self._log_failing = False
+        # A writer of few rows waits for little; one of many sends the next body the sooner it hears.
+        first = rows <= _FEW_ROWS
+        if first:
+            self._forks.appended(position, header, parts, wanted)
         if self._settings.log.fsync == "always":
             self._unsynced.append((position, who, number))
         else:
             self._acknowledge(who, number)
-        self._forks.appended(position, header, parts, wanted)
+        if not first:
+            self._forks.appended(position, header, parts, wanted)
 
     def _acknowledge(self, who: bytes, number: int) -> None:
         self._reply(who, rpc.pack_request(0, "ack", {"number": number}))
@@ -396,7 +402,7 @@ class Supervisor:
                         slot,
                         nodes[name],
                         len(nodes[name]["children"]),
-                        layout.keep[name],
+                        layout.keep.get(name, (None, None)),
                     )
                     for name, slot in zip(placed.nodes, slots, strict=True)
                 ]
@@ -418,6 +424,7 @@ class Supervisor:
                             "hostname": self._settings.hostname,
                             "alerts": f"ipc://{self._addresses.alerts}",
                         },
+                        placed.columns,
                     )
                 )
         except (RuntimeError, PlacementError) as error:
