@@ -25,6 +25,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     """A chain of nodes in one process (one node, unless it is fused) and everything that they need.
 
     `parents` and `children` are the paths of the edges in slot order, with their kinds. `max_rows` cuts frames.
+    `progress_ms`: how long a position may stay unsaid to the children when nothing else is sent.
     """
 
     id: str
@@ -39,6 +40,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     max_bytes: int = 1 << 20
     zone: str = "UTC"
     settings: dict[str, Any] = {}
+    progress_ms: int = 250
 
     @property
     def title(self) -> str:

@@ -21,7 +21,8 @@ from engine import clock, logs, rpc
 from engine.frames import header as wire
 from engine.ingest_log.errors import LogError
 from engine.ingest_log.log import IngestLog
-from engine.ingest_log.sync import HelperDied, LogHelper, PagedIn, Synced, SyncFailed
+from engine.ingest_log.positions import ResumePositions
+from engine.ingest_log.sync import FileSynced, HelperDied, LogHelper, PagedIn, Synced, SyncFailed
 from engine.process import fork_into
 from engine.runner import spec as specs
 from engine.status import StatusFile
@@ -29,6 +30,7 @@ from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
 from engine.task_master.placement import PlacementError, place
+from engine.task_master.resume import LOOK_S, Resume
 from engine.zygote import PACKET
 from transports.context import new_context
 from transports.paths import RunDirectory
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from engine.settings import Addresses, Settings
 
 _FRAMES_A_TURN = 64
-_STORE_TIMEOUT_S = 30.0
+_STORE_TIMEOUT_S = 5.0
 _OUT_TIMEOUT_S = 2.0
 
 
@@ -60,6 +62,9 @@ class Supervisor:
         self._run_dir = RunDirectory(Path(addresses.run_dir))
         self._pages = StatusFile.create(Path(addresses.status), settings.engine.max_nodes)
         log = settings.log
+        kept = ResumePositions(Path(settings.data_dir) / "positions", clock=clock.now)
+        if kept.damaged:
+            self._log.error("tasks resume at the oldest frame of the log", error=kept.damaged)
         self._ingest_log = IngestLog.open(
             Path(settings.data_dir) / "log",
             clock=clock.now,
@@ -67,6 +72,7 @@ class Supervisor:
             retention_bytes=log.retention_bytes,
             retention_age=log.retention_age_ns,
             tail_bytes=log.tail_bytes,
+            floor=kept.highest,
         )
         self._helper = LogHelper(
             self._ingest_log,
@@ -74,9 +80,14 @@ class Supervisor:
             interval=log.fsync_interval_ns,
             clock=clock.now,
         )
-        self._forks = Forks(self._ingest_log)
+        self._forks = Forks(self._ingest_log, self._dealt)
+        self._resume = Resume(
+            kept, self._ingest_log, self._helper, self._forks, self._pages, self._cannot_keep_positions
+        )
+        self._look_at: float | None = None
+        self._touched = False
         self._lifecycle = life.Lifecycle(
-            resume_position=lambda t: statistics.resume_position(t, self._pages),
+            in_work=self._resume.work,
             start_timeout_s=settings.engine.start_timeout_s,
             drain_timeout_s=settings.engine.drain_timeout_s,
         )
@@ -88,6 +99,9 @@ class Supervisor:
         self._store = rpc.dealer(self._context, f"ipc://{addresses.store}", b"supervisor")
         self._serial = itertools.count(1)
         self._store_waiting: dict[int, Callable[[bool, Any], None]] = {}
+        self._enabled_after: str | None = None
+        self._enabled_again = 0.0
+        self._enabled_number = 0
         self._asked: dict[int, tuple[bytes, int, float, str]] = {}
         self._unsynced: deque[tuple[int, bytes, int]] = deque()
         self._ingress: dict[tuple[str, str, str], int] = {}
@@ -146,9 +160,16 @@ class Supervisor:
             due.append(deadline - clock.monotonic())
         if self._asked:
             due.append(min(d for _, _, d, _ in self._asked.values()) - clock.monotonic())
-        log_due = self._helper.turn()
-        if log_due is not None:
-            due.append((log_due - clock.now()) / 1e9)
+        wall = [at for at in (self._helper.turn(), self._resume.turn()) if at is not None]
+        if wall:
+            due.append((min(wall) - clock.now()) / 1e9)
+        if self._look_at is not None:
+            due.append(self._look_at - clock.monotonic())
+        if self._enabled_after is not None:
+            due.append(self._enabled_again - clock.monotonic())
+        patience = self._forks.patience
+        if patience is not None:
+            due.append(patience)
         return int(max(0.0, min(due) * 1000 + 1)) if due else None
 
     def _housekeeping(self) -> None:
@@ -160,17 +181,38 @@ class Supervisor:
         for number in [n for n, (_, _, d, _) in self._asked.items() if d <= now]:
             who, theirs, _, node = self._asked.pop(number)
             self._reply(who, rpc.pack_failure(theirs, 503, f"node {node} does not answer"))
+        if self._enabled_after is not None and self._enabled_again <= now:
+            self._ask_enabled(self._enabled_after)
+        self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Once a second, while tasks have something in hand, see how far they are."""
+        if self._look_at is None:
+            if self._touched:
+                self._look_at = now + LOOK_S
+        elif self._look_at <= now:
+            self._touched = False
+            busy = self._resume.look(self._lifecycle.tasks.values())
+            self._look_at = now + LOOK_S if busy else None
+
+    def _dealt(self, task: str) -> int:
+        t = self._lifecycle.tasks.get(task)
+        return (statistics.dealt_position(t, self._pages) or 0) if t is not None else 0
+
+    def _cannot_keep_positions(self, error: str) -> None:
+        self._log.error("resume positions cannot be kept", error=error)
 
     def _suspend(self) -> None:
         """End at once: nothing is flushed; what was acknowledged and not processed is in the log."""
         self._log.info("supervisor stopping")
-        for fork in list(self._forks):
-            self._forks.close(fork.task)
         if self._zygote is not None:
             self._zygote.close()
         if self._zygote_pid:
             os.kill(self._zygote_pid, signal.SIGKILL)
             os.waitpid(self._zygote_pid, 0)
+        self._resume.close(self._lifecycle.tasks.values())
+        for fork in list(self._forks):
+            self._forks.close(fork.task)
         self._helper.close()
         self._ingest_log.close()
         for s in (self._ingest, self._router, self._store):
@@ -214,6 +256,7 @@ class Supervisor:
             self._refuse(who, number, str(error))
             return
         self._log_failing = False
+        self._touched = True
         if self._settings.log.fsync == "always":
             self._unsynced.append((position, who, number))
         else:
@@ -240,7 +283,11 @@ class Supervisor:
 
     def _watch_forks(self) -> None:
         """Poll for room in the edges of forks that wait for it, and only those."""
-        want = {f.collector.writable_socket: f for f in self._forks.waiting.values() if f.asked is None and not f.dead}
+        want = {
+            f.collector.writable_socket: f
+            for f in self._forks.waiting.values()
+            if f.asked is None and not (f.dead or f.held)
+        }
         for s in [s for s in self._watched if s not in want]:
             self._poller.unregister(s)
             self._watched.discard(s)
@@ -264,6 +311,9 @@ class Supervisor:
                 for fork in self._forks.waiting.values():
                     if fork.asked == event.asked:
                         fork.asked = None
+            elif isinstance(event, FileSynced):
+                if not event.error:
+                    self._resume.synced(event.token)
             elif isinstance(event, HelperDied):
                 self._log.warning("log helper died", reason=event.reason)
 
@@ -347,7 +397,7 @@ class Supervisor:
         self._watch_zygote()
         now = clock.monotonic()
         for identity in list(self._lifecycle.processes):
-            self._do(self._lifecycle.exited(identity, -signal.SIGKILL, now))
+            self._do(self._lifecycle.exited(identity, -signal.SIGKILL, now, blame=False))
 
     # ------------------------------------------------------------------ life cycle
 
@@ -356,8 +406,8 @@ class Supervisor:
             match i:
                 case life.Spawn(task):
                     self._spawn(task)
-                case life.OpenFork(task, position):
-                    self._open_fork(task, position)
+                case life.OpenFork(task, position, fence):
+                    self._open_fork(task, position, fence)
                 case life.DrainFork(task):
                     self._forks.drain(task)
                     if self._forks.get(task) is None:
@@ -365,6 +415,8 @@ class Supervisor:
                 case life.CloseFork(task):
                     self._forks.close(task)
                     self._throughput.pop(task, None)
+                case life.Forget(task):
+                    self._resume.forget(task)
                 case life.Kill(process):
                     self._order("kill", process)
                 case life.Release(process):
@@ -418,6 +470,8 @@ class Supervisor:
                             "hostname": self._settings.hostname,
                             "alerts": f"ipc://{self._addresses.alerts}",
                         },
+                        # What follows a crash is given frame by frame, each waiting for the one before it.
+                        0 if t.suspects.fence else 250,
                     )
                 )
         except (RuntimeError, PlacementError) as error:
@@ -427,12 +481,17 @@ class Supervisor:
         for spec in orders:
             self._order("fork", specs.encode(spec))
 
-    def _open_fork(self, task: str, position: int | None) -> None:
+    def _open_fork(self, task: str, position: int | None, fence: int) -> None:
         t = self._lifecycle.tasks[task]
         assert t.layout is not None
         for path, kind in t.layout.roots:
             collector = ipc_collector(self._context, path, kind)  # type: ignore[arg-type]
-            self._forks.open(task, collector, t.definition.dbrps, sorted(t.layout.measurements), position)
+            self._forks.open(task, collector, t.definition.dbrps, sorted(t.layout.measurements), position, fence)
+            fork = self._forks.get(task)
+            assert fork is not None
+            self._lifecycle.opened(task, fork.given)
+            self._resume.began(task, fork.given)
+            self._touched = True
 
     # ------------------------------------------------------------------ questions
 
@@ -454,7 +513,7 @@ class Supervisor:
         now = clock.monotonic()
         match operation:
             case "ready":
-                self._do(self._lifecycle.ready(who.decode(), arguments["paths"]))
+                self._do(self._lifecycle.ready(who.decode(), arguments["paths"], now))
             case "failed":
                 self._do(self._lifecycle.failed(who.decode(), arguments["node"], arguments["error"]))
             case "ended":
@@ -547,10 +606,11 @@ class Supervisor:
     def _tell_store(self, operation: str, **arguments: Any) -> None:
         self._store.send(rpc.pack_request(0, operation, arguments), zmq.DONTWAIT)
 
-    def _ask_store(self, operation: str, then: Callable[[bool, Any], None], **arguments: Any) -> None:
+    def _ask_store(self, operation: str, then: Callable[[bool, Any], None], **arguments: Any) -> int:
         number = next(self._serial)
         self._store_waiting[number] = then
         self._store.send(rpc.pack_request(number, operation, arguments), zmq.DONTWAIT)
+        return number
 
     def _on_store(self) -> None:
         while True:
@@ -564,19 +624,27 @@ class Supervisor:
                 then(ok, value)
 
     def _ask_enabled(self, after: str) -> None:
-        self._ask_store("enabled_tasks", self._start_enabled, after=after, limit=100)
+        """A store that dies meanwhile has forgotten the question: it is asked again."""
+        self._enabled_after = after
+        self._enabled_again = clock.monotonic() + _STORE_TIMEOUT_S
+        self._store_waiting.pop(self._enabled_number, None)
+        self._enabled_number = self._ask_store("enabled_tasks", self._start_enabled, after=after, limit=100)
 
     def _start_enabled(self, ok: bool, value: Any) -> None:
         """Start the tasks that were enabled when the server last ran, in the order of their ids."""
         if not ok:
             self._log.error("cannot read the enabled tasks", error=value["message"])
             return
+        self._enabled_after = None
         for task in value:
             identity = task["id"]
             if task.get("error"):
                 self._log.error("failed to start enabled task", task=identity, error=task["error"])
                 continue
             definition = life.Definition(task["plan"], tuple((d["db"], d["rp"]) for d in task["dbrps"]))
-            self._do(self._lifecycle.start(None, identity, definition, clock.monotonic()))
+            resume = self._resume.at_start(identity)
+            self._do(self._lifecycle.start(None, identity, definition, clock.monotonic(), resume))
         if value:
             self._ask_enabled(value[-1]["id"])
+        else:
+            self._resume.only(self._lifecycle.tasks)
