@@ -194,6 +194,10 @@ class Server:
                 found[" ".join(process.cmdline()).strip()] = process.pid
         return found
 
+    def node(self, task: str, node: str) -> int:
+        """The pid of a node's process. Raises KeyError when it does not run."""
+        return self.processes()[f"tickworks: task {task} node {node}"]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait until every process is gone; the launcher's exit status."""
         assert self._process is not None
@@ -372,10 +376,14 @@ class Posted:
 
 
 class Receiver:
-    """An HTTP server on a free port that keeps what is posted to it, a queue a path, and answers 200 or `statuses[path]`."""
+    """An HTTP server on a free port that keeps what is posted to it, a queue a path, and answers 200 or `statuses[path]`.
 
-    def __init__(self) -> None:
+    `before_answer` is called with each request that was kept, in a thread of its connection: the sender waits meanwhile.
+    """
+
+    def __init__(self, before_answer: Callable[[Posted], None] | None = None) -> None:
         self.statuses: dict[str, int] = {}
+        self.before_answer = before_answer
         self._queues: dict[str, queue.SimpleQueue[Posted]] = {}
         self._lock = threading.Lock()
         outer = self
@@ -388,15 +396,25 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer._queue(self.path).put(Posted(self.path, dict(self.headers.items()), body))
-                self.send_response(outer.statuses.get(self.path, 200))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                posted = Posted(self.path, dict(self.headers.items()), body)
+                outer._queue(self.path).put(posted)
+                if outer.before_answer is not None:
+                    outer.before_answer(posted)
+                with contextlib.suppress(ConnectionError):  # whoever asked may have been killed
+                    self.send_response(outer.statuses.get(self.path, 200))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
 
             do_PUT = do_POST  # noqa: N815 - the name that the library calls
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, address: Any) -> None:
+                if not isinstance(sys.exception(), ConnectionError):
+                    super().handle_error(request, address)
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -161,14 +161,22 @@ class Forks:
         before = self._log.rows_before(cursor + 1)
         fork.rows_end = before if isinstance(before, int) else None
         self._forks[task] = fork
-        self.routes.add(task, dbrps, measurements)
+        self.want(task, dbrps, measurements)
         if not fork.live:
             self.waiting[task] = fork
         return fork
 
-    def close(self, task: str) -> None:
-        fork = self._forks.pop(task, None)
+    def want(self, task: str, dbrps: Sequence[tuple[str, str]], measurements: Sequence[str]) -> None:
+        """From now on what the task wants is kept for it in the log, whether it has a fork at the time or not."""
+        self.routes.add(task, dbrps, measurements)
+
+    def unwant(self, task: str) -> None:
+        """The task wants nothing more."""
         self.routes.remove(task)
+
+    def close(self, task: str) -> None:
+        """End the fork; what the task wants is still kept, until `unwant`."""
+        fork = self._forks.pop(task, None)
         self.waiting.pop(task, None)
         if fork is not None:
             fork.collector.close()
@@ -182,8 +190,8 @@ class Forks:
         """A frame has been appended: hand it to the live forks that want it."""
         self._messages.remember(position, header)
         for task, selection in wanted:
-            fork = self._forks[task]
-            if not fork.live or fork.drained or fork.dead:
+            fork = self._forks.get(task)
+            if fork is None or not fork.live or fork.drained or fork.dead:
                 continue
             message, count = self._messages.build(position, parts, selection)
             if not self._collect(fork, message, count, position):

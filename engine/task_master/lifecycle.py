@@ -125,7 +125,7 @@ class CloseFork:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The task does not execute any more by itself or by order: its resume position means nothing."""
+    """The task has ended, by itself or by order: it has no place in the stream any more, and wants nothing of it."""
 
     task: str
 
@@ -301,7 +301,7 @@ class Lifecycle:
             return [CloseFork(t.id), Forget(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
         if t.state is State.RUNNING:
             # All nodes ended by themselves although nobody stopped the task: it stays registered, as in the reference.
-            return [CloseFork(t.id)]
+            return [CloseFork(t.id), Forget(t.id)]
         return []
 
     def stop(self, request: Any, task: str, now: float) -> list[Instruction]:

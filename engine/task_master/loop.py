@@ -241,7 +241,8 @@ class Supervisor:
             counts[key] = counts.get(key, 0) + s.rows
             rows += s.rows
         wanted = self._forks.wanted(header)
-        if not wanted:
+        # Until it is known which tasks run, everything may be wanted.
+        if not wanted and self._enabled_after is None:
             self._acknowledge(who, number)
             return
         if self._helper.failed and self._settings.log.fsync == "always":
@@ -416,6 +417,7 @@ class Supervisor:
                     self._forks.close(task)
                     self._throughput.pop(task, None)
                 case life.Forget(task):
+                    self._forks.unwant(task)
                     self._resume.forget(task)
                 case life.Kill(process):
                     self._order("kill", process)
@@ -477,6 +479,8 @@ class Supervisor:
         except (RuntimeError, PlacementError) as error:
             self._do(self._lifecycle.cannot_place(task, str(error)))
             return
+        if t.resume is not None:
+            self._forks.want(task, t.definition.dbrps, sorted(layout.measurements))
         self._do(self._lifecycle.placed(task, layout, processes))
         for spec in orders:
             self._order("fork", specs.encode(spec))

@@ -301,7 +301,7 @@ class Tasks(RuleBasedStateMachine):
                     self.forks.add(task)
                     self.m.opened(task, position or 0)
                 case life.Forget(task):
-                    assert task not in self.m.tasks or not self.m.tasks[task].executing
+                    assert task not in self.forks
                 case life.CloseFork(task):
                     self.forks.discard(task)
                 case life.DrainFork(task):
