@@ -268,16 +268,24 @@ class Server:
             if not self._news.wait_for(reached, PATIENCE_S):
                 raise HangingError(f"{what} did not come\n{self.story()}")
 
-    def wait_log(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first record of the log, past or to come, that `wanted` holds for."""
+    def count_log(self, wanted: Callable[[dict[str, Any]], bool]) -> int:
+        """How many records `wanted` holds for so far."""
+        return sum(map(wanted, list(self.records)))
+
+    def wait_log(self, wanted: Callable[[dict[str, Any]], bool], after: int = 0) -> dict[str, Any]:
+        """The first record of the log, past or to come, that `wanted` holds for; without the first `after` of them."""
+        skipped = 0
         found: list[dict[str, Any]] = []
         seen = 0
 
         def look() -> bool:
-            nonlocal seen
+            nonlocal seen, skipped
             while seen < len(self.records) and not found:
                 if wanted(self.records[seen]):
-                    found.append(self.records[seen])
+                    if skipped < after:
+                        skipped += 1
+                    else:
+                        found.append(self.records[seen])
                 seen += 1
             return bool(found) or self._ended
 
