@@ -4,7 +4,8 @@ There is one path: the next frame behind the cursor goes to the task, without ev
 cursor is at the head of the log (a frame that it does not want then costs it nothing), *lagging* from the moment that
 its edge is full until it has caught up. Up to its `fence` it is given the next frame only when the task has dealt with the
 one before: that is how the frame that kills a task is found. What always holds: frames reach a task in the order of their positions, each
-once, none that it wants is left out unless the log's retention removed it, which is counted in `lost_rows`.
+once, none that it wants is left out unless the log's retention removed it (engine.task_master.retention counts that) or the
+log is damaged there, which is counted in `damaged_rows`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.frames import header as wire
-from engine.ingest_log.segment import Lost, NotResident
+from engine.ingest_log.segment import RETENTION, Lost, NotResident
 from engine.task_master.routing import Routes, Selection
 from transports.errors import EdgeAborted
 
@@ -112,12 +113,15 @@ class Fork:
     stop_at: int | None = None
     drained: bool = False
     dead: bool = False
-    lost_rows: int = 0
+    damaged_rows: int = 0
+    """Rows that the log could not give because it is damaged, not told yet."""
     lag_episodes: int = 0
     asked: Any = None
     delivered: int = 0
     rows_end: int | None = None
     """Rows of the log up to the cursor, where that is known: what counts a loss."""
+    time: int = 0
+    """When about what the fork comes to next was appended (ns since 1970), while it lags."""
     given: int = 0
     """The position of the last frame that went into the edge; where the fork began, before the first one."""
     fence: int = 0
@@ -198,6 +202,7 @@ class Forks:
                 fork.live = False
                 fork.cursor = position - 1
                 fork.rows_end = self._log.rows_end - sum([s.rows for s in header.sections])
+                fork.time = self._log.last_time
                 fork.lag_episodes += 1
                 self.waiting[task] = fork
             elif fork.dead:
@@ -227,9 +232,10 @@ class Forks:
                 fork.asked = entries
                 return entries
             if isinstance(entries, Lost):
-                before = self._log.rows_before(fork.cursor + 1) if fork.rows_end is None else fork.rows_end
-                if isinstance(before, int):
-                    fork.lost_rows += max(0, entries.rows_before - before)
+                if entries.reason != RETENTION:
+                    before = self._log.rows_before(fork.cursor + 1) if fork.rows_end is None else fork.rows_end
+                    if isinstance(before, int):
+                        fork.damaged_rows += max(0, entries.rows_before - before)
                 fork.cursor = entries.oldest - 1
                 fork.rows_end = entries.rows_before
                 continue
@@ -249,6 +255,7 @@ class Forks:
                         return None
                 fork.cursor = entry.position
                 fork.rows_end = entry.rows_before + entry.rows
+                fork.time = entry.time
                 if fork.fence and self._holds(fork):
                     return None
         return None

@@ -29,8 +29,11 @@ from engine.status import StatusFile
 from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
+from engine.task_master.overload import overloaded
 from engine.task_master.placement import PlacementError, place
 from engine.task_master.resume import LOOK_S, Resume
+from engine.task_master.retention import Loss, Need, Retention
+from engine.task_master.stalls import Stalls, observe
 from engine.zygote import PACKET
 from transports.context import new_context
 from transports.paths import RunDirectory
@@ -39,7 +42,10 @@ from transports.zmq_edge import ipc_collector
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from engine.ingest_log.segment import Damage, NotResident
     from engine.settings import Addresses, Settings
+    from engine.task_master.forks import Fork
+    from engine.task_master.stalls import Seen
 
 _FRAMES_A_TURN = 64
 _STORE_TIMEOUT_S = 5.0
@@ -84,12 +90,21 @@ class Supervisor:
         self._resume = Resume(
             kept, self._ingest_log, self._helper, self._forks, self._pages, self._cannot_keep_positions
         )
+        self._retention = Retention(
+            self._ingest_log, self._forks.wanted, self._needs, refuse=log.on_retention == "refuse-writes"
+        )
+        engine = settings.engine
+        self._stalls = Stalls(engine.stall_after_s, engine.stall_timeout_s)
+        self._slow = False
+        self._retaining = True
+        self._damages_told: set[Damage] = set()
+        self._paging: NotResident | None = None
         self._look_at: float | None = None
         self._touched = False
         self._lifecycle = life.Lifecycle(
             in_work=self._resume.work,
-            start_timeout_s=settings.engine.start_timeout_s,
-            drain_timeout_s=settings.engine.drain_timeout_s,
+            start_timeout_s=engine.start_timeout_s,
+            drain_timeout_s=engine.drain_timeout_s,
         )
         self._ingest: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
         self._ingest.setsockopt(zmq.RCVHWM, 8)
@@ -119,6 +134,7 @@ class Supervisor:
         self._log.info(
             "ingest log open", head=recovery.head, segments=recovery.segments, torn_bytes=recovery.torn_bytes
         )
+        self._say_damages()
         wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_term)
@@ -146,6 +162,7 @@ class Supervisor:
                 self._on_ingest()
             self._pump_waiting()
             self._housekeeping()
+            self._slow_writers()
         self._suspend()
         return 0
 
@@ -165,6 +182,8 @@ class Supervisor:
             due.append((min(wall) - clock.now()) / 1e9)
         if self._look_at is not None:
             due.append(self._look_at - clock.monotonic())
+        if self._retention.counting:
+            due.append(0.0)
         if self._enabled_after is not None:
             due.append(self._enabled_again - clock.monotonic())
         patience = self._forks.patience
@@ -173,8 +192,7 @@ class Supervisor:
         return int(max(0.0, min(due) * 1000 + 1)) if due else None
 
     def _housekeeping(self) -> None:
-        for dropped in self._ingest_log.retain():
-            self._log.debug("segment dropped", first=dropped.first, last=dropped.last, reason=dropped.reason)
+        self._retain()
         now = clock.monotonic()
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
@@ -185,6 +203,61 @@ class Supervisor:
             self._ask_enabled(self._enabled_after)
         self._look(now)
 
+    def _retain(self) -> None:
+        """Hold the log to its bounds. Which tasks need it is known once the store has said which run."""
+        if self._enabled_after is not None:
+            return
+        try:
+            dropped, losses = self._retention.turn()
+        except LogError as error:
+            if self._retaining:
+                self._log.error("the ingest log cannot be held to its bounds", error=str(error))
+            self._retaining = False
+            return
+        self._retaining = True
+        for d in dropped:
+            self._log.debug("segment dropped", first=d.first, last=d.last, reason=d.reason)
+        for loss in losses:
+            self._say_loss(loss)
+        asked = self._retention.asked
+        if asked is not None and asked != self._paging:
+            self._paging = asked
+            self._helper.page_in(asked)
+
+    def _say_loss(self, loss: Loss) -> None:
+        if loss.first:
+            self._log.error("points lost", task=loss.task, rows=loss.rows, total=loss.total)
+
+    def _needs(self) -> dict[str, Need]:
+        """From where on tasks need the log."""
+        needs = {}
+        for t in self._lifecycle.tasks.values():
+            if t.executing:
+                work = self._resume.work(t)
+                if work.dealt is not None:
+                    needs[t.id] = Need(work.dealt, max(work.given, work.dealt))
+        return needs
+
+    def _slow_writers(self) -> None:
+        """Take nothing from front ends while the server as a whole is overloaded: their writers wait, then get 503."""
+        slow = bool(self._forks.waiting) and overloaded(self._forks, self._stalls.tasks, self._lag)
+        if slow != self._slow:
+            self._slow = slow
+            if slow:
+                self._poller.unregister(self._ingest)
+                self._log.warning("writers are slowed: every task is behind by more than half of the ingest log")
+            else:
+                self._poller.register(self._ingest, zmq.POLLIN)
+                self._log.info("writers are not slowed any more")
+
+    def _lag(self, fork: Fork) -> float:
+        """How far a fork is behind, as a share of the retention."""
+        log = self._settings.log
+        share = self._ingest_log.bytes_behind(fork.cursor + 1) / log.retention_bytes
+        if log.retention_age_ns:
+            share = max(share, (self._ingest_log.last_time - fork.time) / log.retention_age_ns)
+        return share
+
     def _look(self, now: float) -> None:
         """Once a second, while tasks have something in hand, see how far they are."""
         if self._look_at is None:
@@ -192,8 +265,29 @@ class Supervisor:
                 self._look_at = now + LOOK_S
         elif self._look_at <= now:
             self._touched = False
-            busy = self._resume.look(self._lifecycle.tasks.values())
-            self._look_at = now + LOOK_S if busy else None
+            tasks = list(self._lifecycle.tasks.values())
+            busy = self._resume.look(tasks)
+            self._look_for_stalls(tasks, now)
+            for task in self._retention.behind:
+                fork = self._forks.get(task)
+                if fork is not None and fork.live and self._retention.caught_up(task):
+                    self._log.info("task has caught up", task=task, lost=self._retention.lost(task))
+            self._look_at = now + LOOK_S if busy or self._stalls.tasks else None
+
+    def _look_for_stalls(self, tasks: Sequence[life.Task], now: float) -> None:
+        seen: list[Seen] = []
+        for t in tasks:
+            if t.executing and t.layout is not None and t.processes:
+                fork = self._forks.get(t.id)
+                seen.extend(observe(t, self._pages, None if fork is None else fork.collector.messages))
+        for change in self._stalls.look(seen, now):
+            if change.stalled:
+                self._log.warning("node stalled", task=change.task, node=change.node)
+            else:
+                self._log.info("node goes on", task=change.task, node=change.node, after=round(change.seconds, 1))
+        for process in self._stalls.overdue(now):
+            self._log.error("stalled node is killed", process=process)
+            self._order("kill", process)
 
     def _dealt(self, task: str) -> int:
         t = self._lifecycle.tasks.get(task)
@@ -248,6 +342,12 @@ class Supervisor:
         if self._helper.failed and self._settings.log.fsync == "always":
             self._refuse(who, number, "the ingest log cannot be synced")
             return
+        if self._retention.refusing:
+            self._refuse(who, number, self._retention.refusing)
+            return
+        if self._enabled_after is not None and self._ingest_log.expiring():
+            self._refuse(who, number, "the ingest log is full, and which tasks run is not known yet")
+            return
         position = self._ingest_log.next_position
         header = msgspec.structs.replace(header, position=position)
         parts[0] = wire.write_header(header)
@@ -280,7 +380,19 @@ class Supervisor:
             missing = self._forks.pump(fork)
             if missing is not None:
                 self._helper.page_in(missing)
+            if fork.damaged_rows:
+                self._say_loss(self._retention.damaged(fork.task, fork.damaged_rows))
+                fork.damaged_rows = 0
+                self._say_damages()
         self._watch_forks()
+
+    def _say_damages(self) -> None:
+        """Name what of the log is found to be damaged."""
+        for damage in list(self._ingest_log.damages):
+            if damage not in self._damages_told:
+                self._damages_told.add(damage)
+                where = {"segment": damage.segment, "offset": damage.offset, "position": damage.position}
+                self._log.error("the ingest log is damaged", **where, reason=damage.reason)
 
     def _watch_forks(self) -> None:
         """Poll for room in the edges of forks that wait for it, and only those."""
@@ -312,6 +424,8 @@ class Supervisor:
                 for fork in self._forks.waiting.values():
                     if fork.asked == event.asked:
                         fork.asked = None
+                if self._retention.asked == event.asked:
+                    self._retention.asked = self._paging = None
             elif isinstance(event, FileSynced):
                 if not event.error:
                     self._resume.synced(event.token)
@@ -419,6 +533,7 @@ class Supervisor:
                 case life.Forget(task):
                     self._forks.unwant(task)
                     self._resume.forget(task)
+                    self._retention.forget(task)
                 case life.Kill(process):
                     self._order("kill", process)
                 case life.Release(process):
@@ -495,6 +610,8 @@ class Supervisor:
             assert fork is not None
             self._lifecycle.opened(task, fork.given)
             self._resume.began(task, fork.given)
+            for loss in self._retention.reopened(task, fork.given):
+                self._say_loss(loss)
             self._touched = True
 
     # ------------------------------------------------------------------ questions
@@ -581,6 +698,7 @@ class Supervisor:
                 "stats": None,
                 "edges": [],
                 "nodes": [],
+                "health": self._health(t),
             }
             if t.executing:
                 state["stats"] = {
@@ -594,6 +712,19 @@ class Supervisor:
                 ]
             out[task] = state
         return out
+
+    def _health(self, t: life.Task) -> dict[str, Any]:
+        """How well a task keeps up, and what has gone wrong since it was started."""
+        fork = self._forks.get(t.id)
+        behind = fork is not None and not fork.live and not fork.drained
+        return {
+            "state": t.state.value,
+            "stalled": self._stalls.nodes(t.id),
+            "lag_bytes": self._ingest_log.bytes_behind(fork.cursor + 1) if fork is not None and behind else 0,
+            "lag_episodes": fork.lag_episodes if fork is not None else 0,
+            "lost": self._retention.lost(t.id),
+            "crashes": t.crashes,
+        }
 
     def _rate(self, t: life.Task) -> float:
         """Source messages a second, over the last second or longer."""
