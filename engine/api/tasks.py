@@ -28,6 +28,8 @@ _FIELDS = (
 )  # fmt: skip
 # Fields that only the supervisor knows, or knows better than the store.
 _LIVE = frozenset({"dot", "executing", "error", "stats"})
+# Names in the API, and in the supervisor's answer: stalled nodes, points that retention took, how often a process died.
+_TROUBLES = (("stalled", "stalled"), ("lost", "lost"), ("crashes", "crashes"))
 _NOT_EXECUTING: dict[str, Any] = {"executing": False, "error": "", "stats": None, "edges": [], "nodes": []}
 
 
@@ -169,9 +171,16 @@ def _identity(request: Request) -> str:
     return identity
 
 
+def _troubles(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What the reference has no words for; a task without troubles looks as it does there."""
+    health = state.get("health") or {}
+    return {name: health[key] for name, key in _TROUBLES if health.get(key)}
+
+
 def _object(task: Mapping[str, Any], state: Mapping[str, Any], script_format: str, view: str) -> dict[str, Any]:
     executing = state["executing"]
     return {
+        **_troubles(state),
         "link": link(f"tasks/{task['id']}"),
         "id": task["id"],
         "template-id": task["template_id"],
