@@ -645,7 +645,8 @@ class Supervisor:
             case "stop_task":
                 self._do(self._lifecycle.stop((who, number), arguments["id"], now))
             case "task_states":
-                self._reply(who, rpc.pack_answer(number, self._states(arguments["ids"])))
+                states = self._states(arguments["ids"], brief=arguments.get("brief", False))
+                self._reply(who, rpc.pack_answer(number, states))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
             case "ping":
@@ -686,7 +687,7 @@ class Supervisor:
         else:
             self._reply(who, rpc.pack_failure(theirs, value["code"], value["message"]))
 
-    def _states(self, ids: Sequence[str]) -> dict[str, Any]:
+    def _states(self, ids: Sequence[str], *, brief: bool = False) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for task in ids:
             t = self._lifecycle.tasks.get(task)
@@ -700,7 +701,7 @@ class Supervisor:
                 "nodes": [],
                 "health": self._health(t),
             }
-            if t.executing:
+            if t.executing and not brief:
                 state["stats"] = {
                     "task-stats": {"throughput": self._rate(t)},
                     "node-stats": statistics.node_stats(t, self._pages),
