@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+MAX_SOCKETS = 16384
+"""ZeroMQ sockets that the supervisor may have: one a running task, and a few of its own."""
+
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`max_body_bytes` counts after gunzip. `bad_lines`: reject-body, report or log."""

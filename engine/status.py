@@ -95,9 +95,11 @@ class Page:
 class StatusFile:
     """The file with all pages; `slots` of them. The supervisor gives slots out and takes them back."""
 
-    def __init__(self, path: Path, memory: mmap.mmap, slots: int) -> None:
+    def __init__(self, path: Path, descriptor: int, memory: mmap.mmap, slots: int) -> None:
         self.path = path
+        self._descriptor = descriptor
         self._memory = memory
+        self._slots = slots
         self._free = list(range(slots - 1, -1, -1))
         self._pages: dict[int, Page] = {}
 
@@ -106,17 +108,30 @@ class StatusFile:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(descriptor, slots * PAGE)
-            return cls(path, mmap.mmap(descriptor, slots * PAGE), slots)
-        finally:
+            return cls(path, descriptor, mmap.mmap(descriptor, slots * PAGE), slots)
+        except BaseException:
             os.close(descriptor)
+            raise
 
     def take(self) -> int:
-        """A cleared slot. Raises RuntimeError when all are in use."""
+        """A cleared slot. Raises RuntimeError when all are in use, or the disk has no room for its page."""
         if not self._free:
-            raise RuntimeError("no status page is free: the server runs as many nodes as it has pages for")
-        slot = self._free.pop()
+            raise RuntimeError(
+                f"no status page is free: [tickworks] max-nodes allows {self._slots} nodes of all tasks together"
+            )
+        slot = self._free[-1]
+        try:
+            # A process that writes to a page without a place on the disk would be killed for it.
+            os.posix_fallocate(self._descriptor, slot * PAGE, PAGE)
+        except OSError as error:
+            raise RuntimeError(f"{self.path.parent}: {error.strerror}: there is no room for a status page") from error
+        self._free.pop()
         self.page(slot).clear()
         return slot
+
+    def close(self) -> None:
+        """No slot is taken any more; pages that are in use stay."""
+        os.close(self._descriptor)
 
     def give_back(self, slot: int) -> None:
         self._free.append(slot)

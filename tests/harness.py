@@ -15,6 +15,7 @@ every process that it ever had, its listening socket, its run directory and its 
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.server
 import json
 import os
@@ -36,13 +37,14 @@ import httpx
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 120.0
 """How long a wait may take before it counts as hanging: no measure of speed."""
 
 API = "/kapacitor/v1"
+_PREFIX = f"tw-{os.getpid()}-"
 
 
 class HangingError(AssertionError):
@@ -68,6 +70,33 @@ def tickworks(
         check=False,
         **{"cwd": ROOT, **options},
     )
+
+
+@contextlib.contextmanager
+def nothing_left() -> Iterator[None]:
+    """What happens within leaves no thread, descriptor (so no socket) and no file of a server's behind in this process."""
+    threads, descriptors, files = set(threading.enumerate()), _descriptors(), set(_left_files())
+    yield
+    # A connection's thread ends when the other side has closed it, a moment after that side is gone.
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive(), f"thread {thread.name} lives on"
+    gc.collect()
+    left = {number: what for number, what in _descriptors().items() if descriptors.get(number) != what}
+    assert not left, f"open descriptors are left: {left}"
+    assert set(_left_files()) <= files, f"files are left: {set(_left_files()) - files}"
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found[entry.name] = str(entry.readlink())
+    return {number: what for number, what in found.items() if what != f"/proc/{os.getpid()}/fd"}
+
+
+def _left_files() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
 
 
 class Processes:
@@ -116,7 +145,7 @@ class Server:
         start: bool = True,
     ) -> None:
         # Short, so that the run directory lies in it: sockets' paths are bounded.
-        self.root = Path(tempfile.mkdtemp(prefix="tw-"))
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.data_dir = data_dir or self.root / "data"
         self.records: list[dict[str, Any]] = []
         self.other_output: list[str] = []

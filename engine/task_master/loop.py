@@ -25,6 +25,7 @@ from engine.ingest_log.positions import ResumePositions
 from engine.ingest_log.sync import FileSynced, HelperDied, LogHelper, PagedIn, Synced, SyncFailed
 from engine.process import fork_into
 from engine.runner import spec as specs
+from engine.settings import MAX_SOCKETS
 from engine.status import StatusFile
 from engine.task_master import lifecycle as life
 from engine.task_master import statistics
@@ -35,7 +36,7 @@ from engine.task_master.resume import LOOK_S, Resume
 from engine.task_master.retention import Loss, Need, Retention
 from engine.task_master.stalls import Stalls, observe
 from engine.zygote import PACKET
-from transports.context import new_context
+from transports.context import new_context, socket_limit
 from transports.paths import RunDirectory
 from transports.zmq_edge import ipc_collector
 
@@ -64,7 +65,7 @@ class Supervisor:
         self._zygote_queue: deque[bytes] = deque()
         self._start_zygote()
         # Contexts come after the first fork, so that the zygote never holds one.
-        self._context = new_context(max_sockets=16384)
+        self._context = new_context(max_sockets=min(MAX_SOCKETS, socket_limit()))
         self._run_dir = RunDirectory(Path(addresses.run_dir))
         self._pages = StatusFile.create(Path(addresses.status), settings.engine.max_nodes)
         log = settings.log
@@ -309,6 +310,7 @@ class Supervisor:
             self._forks.close(fork.task)
         self._helper.close()
         self._ingest_log.close()
+        self._pages.close()
         for s in (self._ingest, self._router, self._store):
             s.close(0)
         self._context.term()

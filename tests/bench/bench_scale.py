@@ -85,7 +85,11 @@ def many_tasks(server: Server, tasks: int, enabled: int) -> None:
         say("one more define", statistics.median(more), "s", 0.2)
         more = [timed(lambda n=n: server.enable(f"more{n}")) for n in range(10)]
         say("one more enable", statistics.median(more), "s", 0.2)
-        say("a write that one of them wants", statistics.median(timed(lambda: server.write("m0 v=1i")) for _ in range(50)), "s")
+        say(
+            "a write that one of them wants",
+            statistics.median(timed(lambda: server.write("m0 v=1i")) for _ in range(50)),
+            "s",
+        )
         say("delete them", timed(lambda: list(pool.map(server.delete, names))), "s")
 
 

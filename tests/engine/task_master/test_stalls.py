@@ -84,6 +84,7 @@ def task_of_two(tmp_path):
     task = Task("t", Definition({"nodes": []}, ()))
     task.layout = layout
     task.processes = [Process(n, "t", (n,), (pages.take(),), 1) for n in "ab"]
+    pages.close()
     for p in task.processes:
         pages.page(p.slots[0]).words[status.STATE] = status.RUNNING
     return task, pages, [pages.page(p.slots[0]) for p in task.processes]
