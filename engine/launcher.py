@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FILES = 65536
 _STOP_S = 10.0
-_RESTART_S = (0.0, 0.2, 0.5, 1.0, 2.0)
+_RESTART_S = (0.0, 0.2, 0.5, 1.0)
 _STABLE_S = 30.0
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from engine.task_master.placement import Layout
 
-BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before the first, second, … restart after a crash; the last one repeats."""
 HEALTHY_S = 10.0
 """A task that has run for so long begins again with the first of them."""

@@ -65,6 +65,11 @@ class Load:
         with self._news:
             assert self._news.wait_for(lambda: self.acknowledged >= wanted, PATIENCE_S), "nothing goes on"
 
+    def wait_seen(self, value: int) -> None:
+        """Wait until the task has posted a value as high as this."""
+        with self._news:
+            assert self._news.wait_for(lambda: self.seen >= value, PATIENCE_S), "nothing comes out"
+
     def _on_posted(self, posted: Posted) -> None:
         with self._news:
             self.seen = max(self.seen, *values(posted))
