@@ -99,6 +99,18 @@ def show(
     typer.echo("\n".join(_description(task)))
 
 
+def _troubles(task: dict[str, Any]) -> list[str]:
+    """What a task that is well does not show: nodes that stand still, points lost, processes that died."""
+    lines = []
+    if task.get("stalled"):
+        lines.append(f"Stalled: {', '.join(task['stalled'])}")
+    if task.get("lost"):
+        lines.append(f"Lost points: {task['lost']}")
+    if task.get("crashes"):
+        lines.append(f"Crashes: {task['crashes']}")
+    return lines
+
+
 def _description(task: dict[str, Any]) -> list[str]:
     lines = [
         f"ID: {task['id']}",
@@ -107,6 +119,7 @@ def _description(task: dict[str, Any]) -> list[str]:
         f"Type: {task['type']}",
         f"Status: {task['status']}",
         f"Executing: {str(task['executing']).lower()}",
+        *_troubles(task),
         f"Created: {layout.date(task['created'])}",
         f"Modified: {layout.date(task['modified'])}",
         f"LastEnabled: {layout.date(task['last-enabled'])}",

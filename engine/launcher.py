@@ -16,9 +16,9 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import clock, logs
+from engine import clock, limits, logs
 from engine.process import EXIT_USAGE, become_subreaper, fork_into, set_title
-from engine.settings import Addresses, Settings
+from engine.settings import MAX_SOCKETS, Addresses, Settings
 from transports.context import raise_file_limit
 from transports.errors import RunDirectoryError
 from transports.paths import open_run_directory
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FILES = 65536
 _STOP_S = 10.0
-_RESTART_S = (0.0, 0.2, 1.0, 5.0)
+_RESTART_S = (0.0, 0.2, 0.5, 1.0)
 _STABLE_S = 30.0
 
 
@@ -98,6 +98,8 @@ class Launcher:
         warning = raise_file_limit(_FILES).warning
         if warning is not None:
             self._log.warning("open files", hint=warning)
+        for shortage in limits.shortages(limits.read(self._data), self._settings, MAX_SOCKETS):
+            self._log.warning(shortage.what, hint=shortage.hint)
         http = self._settings.http
         try:
             listener = socket.create_server(

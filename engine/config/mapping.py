@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NS: Final = 10**9
 _BAD_LINES: Final = ("reject-body", "report", "log")
 _FSYNC: Final = ("always", "interval", "never")
+_ON_RETENTION: Final = ("drop", "refuse-writes")
 _LEVELS: Final = ("debug", "info", "warn", "error")
 _MAX_PORT: Final = 65535
 
@@ -61,6 +62,7 @@ def _log(ours: Tickworks) -> LogSettings:
         retention_bytes=_positive("tickworks.retention-size", ours.retention_size),
         retention_age_ns=int(ours.retention_age) or None,
         tail_bytes=_positive("tickworks.tail-size", ours.tail_size),
+        on_retention=_one_of("tickworks.on-retention", ours.on_retention, _ON_RETENTION),
     )
 
 
@@ -76,6 +78,8 @@ def _engine(ours: Tickworks) -> EngineSettings:
         start_timeout_s=_positive("tickworks.start-timeout", ours.start_timeout) / _NS,
         max_nodes=_positive("tickworks.max-nodes", ours.max_nodes),
         zone=ours.zone,
+        stall_after_s=_positive("tickworks.stall-after", ours.stall_after) / _NS,
+        stall_timeout_s=ours.stall_timeout / _NS if ours.stall_timeout > 0 else None,
     )
 
 

@@ -16,7 +16,7 @@ from engine.frames.header import WireError
 from engine.frames.model import Columns, Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
-from engine.runner.loop import PROGRESS_MS, Positions, hear, positioned
+from engine.runner.loop import Positions, hear, positioned
 from engine.runner.output import row_cuts
 from transports.errors import EdgeAborted
 
@@ -139,6 +139,7 @@ class OutsideLoop:
         idle = True
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
+            self._counted.page.note_taken(i, self._parents[i].messages)
             for frame in frames:
                 idle = False
                 await self._handle(frame, i)
@@ -151,7 +152,7 @@ class OutsideLoop:
         if idle:
             words[status.WAITING] = 0
             behind = self._positions.contained > self._positions.told and bool(self._children)
-            if not await self._wait(PROGRESS_MS / 1000 if behind else None):
+            if not await self._wait(self._spec.progress_ms / 1000 if behind else None):
                 self._positions.told = self._positions.contained
                 self._output.put([Frame(self._spec.children[0][1], position=self._positions.contained)])
                 await self._flush()
@@ -183,14 +184,25 @@ class OutsideLoop:
         await self._flush()
 
     async def _flush(self) -> None:
-        while not self._output.flush():
-            await self._wait()
+        words = self._counted.page.words
+        while not self._sent():
+            words[status.STATE] = status.BLOCKED
+            await self._wait(status.BEAT_MS / 1000)
+            words[status.TICK] += 1
+        words[status.STATE] = status.RUNNING
+
+    def _sent(self) -> bool:
+        all_gone = self._output.flush()
+        for i, child in enumerate(self._children):
+            self._counted.page.note_sent(i, child.messages)
+        return all_gone
 
     async def _drain(self) -> None:
         for c in self._children:
             c.drain()
         while not all(c.drained for c in self._children):
-            await self._wait()
+            await self._wait(status.BEAT_MS / 1000)
+            self._counted.page.words[status.TICK] += 1
 
     async def _abort(self) -> None:
         for i in self._open:

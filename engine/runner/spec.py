@@ -28,7 +28,8 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     """A chain of nodes in one process (one node, unless it is fused) and everything that they need.
 
     `parents` and `children` are the paths of the edges in slot order, with their kinds. `max_rows` cuts frames.
-    `columns`: what of the input anybody here or behind can refer to.
+    `columns`: what of the input anybody here or behind can refer to. `progress_ms`: how long a position may stay unsaid to
+    the children when nothing else is sent.
     """
 
     id: str
@@ -44,6 +45,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     zone: str = "UTC"
     settings: dict[str, Any] = {}
     columns: Names = (None, None)
+    progress_ms: int = 250
 
     @property
     def title(self) -> str:
