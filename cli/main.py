@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import client, define, demo, serve, tasks, tick, warm
+from cli import client, define, demo, logs, serve, tasks, tick, warm
 
 _NO_COMMAND = 1
 
@@ -84,6 +84,9 @@ app.command()(tasks.reload)
 app.command()(tasks.delete)
 app.command("list")(tasks.list_)
 app.command()(tasks.show)
+app.command()(logs.logs)
+app.command()(logs.watch)
+app.command()(logs.level)
 app.command()(demo.demo)
 app.command()(warm.warm)
 app.add_typer(tick.app)

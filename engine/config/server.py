@@ -92,6 +92,13 @@ class Tickworks(Section, frozen=True):
     tail_size: Annotated[Size, doc("How much of the ingest log's end is held in memory for tasks that keep up.")] = (
         Size(64 << 20)
     )
+    log_history_size: Annotated[
+        Size, doc("How much of the server's log lines is remembered for `tickworks logs --since`, in memory.")
+    ] = Size(1 << 20)
+    log_history_records: Annotated[int, doc("How many lines are remembered at most.")] = 10_000
+    log_reader_records: Annotated[
+        int, doc("How many lines wait for a reader of the logs that is slow; it is told how many it misses.")
+    ] = 1000
 
 
 class Auth(Section, frozen=True):

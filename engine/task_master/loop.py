@@ -28,6 +28,8 @@ from engine.status import StatusFile
 from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
+from engine.task_master.ingress import Ingress
+from engine.task_master.overview import overview
 from engine.task_master.placement import PlacementError, place
 from engine.zygote import PACKET
 from transports.context import new_context
@@ -90,7 +92,7 @@ class Supervisor:
         self._store_waiting: dict[int, Callable[[bool, Any], None]] = {}
         self._asked: dict[int, tuple[bytes, int, float, str]] = {}
         self._unsynced: deque[tuple[int, bytes, int]] = deque()
-        self._ingress: dict[tuple[str, str, str], int] = {}
+        self._ingress = Ingress()
         self._throughput: dict[str, tuple[float, int, float]] = {}
         self._stopping = False
         self._log_failing = False
@@ -192,12 +194,7 @@ class Supervisor:
     def _take(self, who: bytes, number: int, parts: list[Any]) -> None:
         """One frame of a front end: log it if a task wants it, acknowledge, deliver."""
         header = wire.read_header(parts[0])
-        counts = self._ingress
-        rows = 0
-        for s in header.sections:
-            key = (header.db, header.rp, s.name)
-            counts[key] = counts.get(key, 0) + s.rows
-            rows += s.rows
+        rows = self._ingress.count(header)
         wanted = self._forks.wanted(header)
         if not wanted:
             self._acknowledge(who, number)
@@ -224,6 +221,7 @@ class Supervisor:
         self._reply(who, rpc.pack_request(0, "ack", {"number": number}))
 
     def _refuse(self, who: bytes, number: int, error: str) -> None:
+        self._ingress.refused += 1
         if not self._log_failing:
             self._log_failing = True
             self._log.error("writes are refused", error=error)
@@ -281,6 +279,7 @@ class Supervisor:
             return zygote.main(theirs, level)
 
         self._zygote_pid = fork_into("zygote", body, keep=[theirs.fileno()])
+        logs.board().started("zygote", self._zygote_pid)
         theirs.close()
         ours.setblocking(False)
         self._zygote = ours
@@ -378,6 +377,7 @@ class Supervisor:
                     getattr(self._log, level)(message, task=task, **dict(fields))
 
     def _spawn(self, task: str) -> None:
+        self._log.debug("task starting", task=task)
         t = self._lifecycle.tasks[task]
         engine = self._settings.engine
         plan = t.definition.plan
@@ -466,6 +466,9 @@ class Supervisor:
                 self._do(self._lifecycle.stop((who, number), arguments["id"], now))
             case "task_states":
                 self._reply(who, rpc.pack_answer(number, self._states(arguments["ids"])))
+            case "overview":
+                seen = overview(self._lifecycle, self._forks, self._pages, self._ingest_log, self._ingress)
+                self._reply(who, rpc.pack_answer(number, seen))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
             case "ping":
