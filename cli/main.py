@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import client, define, demo, logs, serve, tasks, tick, warm
+from cli import client, define, demo, logs, serve, statistics, tasks, tick, top, warm
 
 _NO_COMMAND = 1
 
@@ -72,8 +72,8 @@ def version() -> None:
     try:
         number = version("tickworks")
     except PackageNotFoundError:
-        number = "unknown (not installed)"
-    typer.echo(f"Tickworks {number}")
+        number = "unknown"
+    typer.echo(f"Tickworks OSS {number} (git: unknown unknown)")
 
 
 app.command()(serve.serve)
@@ -87,6 +87,9 @@ app.command()(tasks.show)
 app.command()(logs.logs)
 app.command()(logs.watch)
 app.command()(logs.level)
+app.command()(top.top)
+app.command()(statistics.stats)
+app.command("vars")(statistics.show_vars)
 app.command()(demo.demo)
 app.command()(warm.warm)
 app.add_typer(tick.app)

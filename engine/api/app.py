@@ -22,6 +22,7 @@ from engine.api.conventions import BASE, METHODS, PREVIEW, answer, answer_header
 from engine.api.debug import Debug
 from engine.api.envelope import BodyTooLargeError, Envelope
 from engine.api.logs import Logs
+from engine.api.metrics import Metrics
 from engine.api.processes import Processes
 from engine.api.tasks import Tasks
 from engine.api.templates import Templates
@@ -50,6 +51,8 @@ def build_app(
     store: Caller, supervisor: Caller, settings: Settings, alerts: Caller | None = None, hub: Hub | None = None
 ) -> Any:
     """The ASGI application for everything but `/write`. `hub`: where readers of logs are served from."""
+    hub = hub or Hub()
+    board = logs.board()
     servers = Servers(store, supervisor, settings)
     if alerts is not None:
         servers = replace(servers, alerts=alerts)
@@ -59,8 +62,9 @@ def build_app(
         *Templates(servers).routes(BASE),
         *Alerts(servers).routes(BASE),
         *Debug(servers).routes(BASE),
-        *Logs(hub or Hub(), logs.board()).routes(BASE),
-        *Processes(servers, logs.board()).routes(BASE),
+        *Logs(hub, board).routes(BASE),
+        *Processes(servers, board).routes(BASE),
+        *Metrics(servers, board, hub).routes(BASE),
     ]
     log = logs.get_logger(process="frontend")
 

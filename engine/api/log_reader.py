@@ -36,6 +36,11 @@ class LogReader:
             self._board.count(self.number, "log_lines_lost", lost)
         self.hub.take(records, lost)
 
+    def write_answered(self, status: int) -> None:
+        """Count a write by its status."""
+        counter = "writes" if status < 400 else "writes_rejected" if status < 500 else "writes_failed"
+        self._board.count(self.number, counter)
+
     def close(self) -> None:
         self._loop.remove_reader(self._reader.descriptor)
         self._reader.close()

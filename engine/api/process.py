@@ -58,7 +58,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     alerts = rpc.AsyncClient(context, f"ipc://{addresses.alerts}", identity)
     reader = LogReader(logs.board(), addresses.logs, settings.eyes)
     await asyncio.gather(supervisor.call("ping"), store.call("ping"))
-    write = Write(ingest, settings, answer_headers, log)
+    write = Write(ingest, settings, answer_headers, log, reader.write_answered)
     app = build_app(store, supervisor, settings, alerts, reader.hub)
 
     async def dispatch(scope: Any, receive: Any, send: Any) -> None:
