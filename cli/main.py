@@ -36,7 +36,6 @@ app = typer.Typer(
     help="Runs Kapacitor's TICKscripts, a process per node.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     invoke_without_command=True,
 )
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import mmap
 
+from engine import clock
+
 READERS = 8
 """Front ends that can read logs at the same time."""
 
@@ -24,7 +26,8 @@ _WANTED = 1
 _PIDS = _WANTED + READERS
 _RESTARTS = _PIDS + len(ROLES)
 _COUNTS = _RESTARTS + len(ROLES)
-_WORDS = _COUNTS + READERS * len(COUNTERS)
+_STARTED = _COUNTS + READERS * len(COUNTERS)
+_WORDS = _STARTED + 1
 
 
 class Board:
@@ -37,8 +40,14 @@ class Board:
         assert _WORDS * 8 <= mmap.PAGESIZE
         self._words: memoryview[int] = memoryview(self._memory).cast("q")
         self._words[_LEVEL] = level
+        self._words[_STARTED] = clock.now()
         for reader in range(READERS):
             self._words[_WANTED + reader] = NOBODY
+
+    @property
+    def made(self) -> int:
+        """When the server was started, in ns since 1970."""
+        return self._words[_STARTED]
 
     @property
     def level(self) -> int:
@@ -85,4 +94,4 @@ class Board:
 
     def total(self, counter: str) -> int:
         """A counter over all front ends; it never goes back, whoever of them ends."""
-        return sum(self._words[_COUNTS + COUNTERS.index(counter) : _WORDS : len(COUNTERS)])
+        return sum(self._words[_COUNTS + COUNTERS.index(counter) : _STARTED : len(COUNTERS)])

@@ -61,5 +61,5 @@ class Debug:
 def _shown(figure: Figure, common: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = dict(figure.values)
     if _TIME in values:
-        values[_TIME] = go_duration(values[_TIME])
+        values[_TIME] = go_duration(int(values[_TIME]))
     return {"name": figure.name, "tags": {**figure.tags, **common}, "values": dict(sorted(values.items()))}

@@ -27,7 +27,7 @@ class Figure:
 
     name: str
     tags: Mapping[str, str]
-    values: Mapping[str, int]
+    values: Mapping[str, int | float]
 
 
 @dataclass(frozen=True, slots=True)

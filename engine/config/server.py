@@ -194,10 +194,13 @@ class Deadman(Section, frozen=True):
 class Stats(Section, frozen=True):
     """The server's own statistics as a stream."""
 
-    enabled: bool = True
-    stats_interval: Duration = Duration(10 * _S)
-    database: str = "_kapacitor"
-    retention_policy: str = "autogen"
+    enabled: Annotated[
+        bool,
+        doc("Whether the server's statistics are points of its own stream, which tasks can work on as on any other."),
+    ] = True
+    stats_interval: Annotated[Duration, doc("How often.")] = Duration(10 * _S)
+    database: Annotated[str, doc("The database of these points.")] = "_kapacitor"
+    retention_policy: Annotated[str, doc("Their retention policy.")] = "autogen"
     timing_sample_rate: float = 0.1
     timing_movavg_size: int = 1000
 

@@ -44,7 +44,7 @@ _SCENARIOS = {s["scenario"]: s for s in json.loads(_CASES.read_text(encoding="ut
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(config='hostname = "localhost"\n') as started:
+    with Server(config='hostname = "localhost"\n[stats]\nenabled = false\n') as started:
         yield started
 
 

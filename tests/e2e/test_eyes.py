@@ -204,3 +204,20 @@ def test_a_task_that_cannot_keep_up_is_seen_in_all_its_figures() -> None:
         assert f'tickworks_fork_lag_rows{{task="slow"}} {fork["lag_rows"]}' in metrics
         os.kill(pid, 18)
         server.delete("slow")
+
+
+def test_tasks_can_work_on_the_servers_own_statistics() -> None:
+    with Server(config="[stats]\nstats-interval = '50ms'\n") as server:
+        server.define(
+            "own",
+            "stream|from().measurement('nodes').where(lambda: \"node\" == 'from1').groupBy('task', 'node', 'kind')"
+            "|httpOut('x')",
+            db="_kapacitor",
+            rp="autogen",
+        )
+        server.enable("own")
+        shown = server.wait_endpoint("own", "x", lambda a: a["series"])
+        (series,) = shown["series"]
+        assert {"task": "own", "node": "from1", "kind": "from"}.items() <= series["tags"].items()
+        assert {"cluster_id", "server_id", "host"} <= series["tags"].keys()
+        assert {"errors", "avg_exec_time_ns", "working_cardinality"} <= set(series["columns"])
