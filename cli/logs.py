@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cli import completion
 from cli.client import BASE, LOGS, OURS, Client, CommandError, error_text, talking, usage
 
 if TYPE_CHECKING:
@@ -30,12 +31,22 @@ def logs(
     context: typer.Context,
     pairs: Pairs = None,
     follow: Annotated[bool, typer.Option("-f", "-follow", "--follow", help="Go on with what comes.")] = False,
-    task: Annotated[str | None, typer.Option("-task", "--task", metavar="ID", help="Only lines of this task.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("-task", "--task", metavar="ID", help="Only lines of this task.", autocompletion=completion.tasks),
+    ] = None,
     node: Annotated[
         str | None, typer.Option("-node", "--node", metavar="NAME", help="Only lines of this node.")
     ] = None,
     level: Annotated[
-        str | None, typer.Option("-level", "--level", metavar="LEVEL", help="Only this level and above.")
+        str | None,
+        typer.Option(
+            "-level",
+            "--level",
+            metavar="LEVEL",
+            help="Only this level and above.",
+            autocompletion=completion.words(_LEVELS),
+        ),
     ] = None,
     since: Annotated[
         str | None,
@@ -64,7 +75,9 @@ def logs(
 
 def watch(
     context: typer.Context,
-    task: Annotated[str | None, typer.Argument(metavar="ID", help="The task.", show_default=False)] = None,
+    task: Annotated[
+        str | None, typer.Argument(metavar="ID", help="The task.", show_default=False, autocompletion=completion.tasks)
+    ] = None,
     pairs: Pairs = None,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +90,12 @@ def watch(
 
 def level(
     context: typer.Context,
-    level: Annotated[str | None, typer.Argument(metavar="LEVEL", help=", ".join(_LEVELS), show_default=False)] = None,
+    level: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="LEVEL", help=", ".join(_LEVELS), show_default=False, autocompletion=completion.words(_LEVELS)
+        ),
+    ] = None,
 ) -> None:
     """Set the level of the server's log, until it ends."""
     if level is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cli import completion
 from cli.client import talking
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ _GENERAL: Final = (
 def stats(
     context: typer.Context,
     category: Annotated[
-        list[str] | None, typer.Argument(metavar="general|ingress", help="What to show.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="general|ingress",
+            help="What to show.",
+            show_default=False,
+            autocompletion=completion.words(("general", "ingress")),
+        ),
     ] = None,
 ) -> None:
     """Show statistics of the server, or how many points came in by measurement."""

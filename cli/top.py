@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli import layout, rates
+from cli import completion, layout, rates
 from cli.client import OURS, Client, talking, usage
 from cli.demo import seconds
 
@@ -30,10 +30,24 @@ _LEGEND: Final = "sort: t)ask i)n o)ut q)ueue l)ag e)rrors c)pu m)emory, Q or Ct
 def top(
     context: typer.Context,
     task: Annotated[
-        str, typer.Option("-task", "--task", metavar="PATTERN", help="Only these tasks; * ? and [a-z] match.")
+        str,
+        typer.Option(
+            "-task",
+            "--task",
+            metavar="PATTERN",
+            help="Only these tasks; * ? and [a-z] match.",
+            autocompletion=completion.tasks,
+        ),
     ] = "",
     sort: Annotated[
-        str, typer.Option("-sort", "--sort", metavar="KEY", help=f"One of {', '.join(rates.SORTS)}.")
+        str,
+        typer.Option(
+            "-sort",
+            "--sort",
+            metavar="KEY",
+            help=f"One of {', '.join(rates.SORTS)}.",
+            autocompletion=completion.words(tuple(rates.SORTS)),
+        ),
     ] = "task",
     interval: Annotated[
         str, typer.Option("-interval", "--interval", metavar="DURATION", help="Time that rates are measured over.")

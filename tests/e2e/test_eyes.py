@@ -221,3 +221,13 @@ def test_tasks_can_work_on_the_servers_own_statistics() -> None:
         assert {"task": "own", "node": "from1", "kind": "from"}.items() <= series["tags"].items()
         assert {"cluster_id", "server_id", "host"} <= series["tags"].keys()
         assert {"errors", "avg_exec_time_ns", "working_cardinality"} <= set(series["columns"])
+
+
+def test_tasks_of_the_server_are_completed(server: Server) -> None:
+    def offered(line: str, url: str) -> list[str]:
+        asked = {"_TICKWORKS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        return tickworks(env={"KAPACITOR_URL": url, **asked}).stdout.split()
+
+    assert offered("tickworks enable i", server.url) == ["idle"]
+    assert offered("tickworks logs -task ", server.url) == ["idle", "t"]
+    assert offered(f"tickworks -url {server.url} show t", "http://127.0.0.1:1") == ["t"]
