@@ -5,17 +5,16 @@ Bound: series of nodes and forks are as many as run; of databases and topics at 
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
+from engine import proc
 from engine.api.conventions import VERSION, route
 from engine.api.figures import ask
 from engine.metrics import CONTENT_TYPE, Sample, render
-from engine.proc import Usage, usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from engine.api.figures import Known
     from engine.board import Board
     from engine.logs.sessions import Hub
+    from engine.proc import Usage
 
 MOST: Final = 1000
 _RESULTS: Final = {"accepted": "writes", "rejected": "writes_rejected", "failed": "writes_failed"}
@@ -68,7 +68,7 @@ class Metrics:
         known = await ask(self._servers)
         roles = self._board.pids()
         pids = [*roles.values(), *(p["pid"] for task in known.overview["tasks"] for p in task["processes"])]
-        used = await asyncio.to_thread(usages, pids)
+        used = await proc.ask(pids)
         samples = [*self._own(), *of_server(known), *_of_processes(known, roles, used)]
         return Response(render(samples), headers={"content-type": CONTENT_TYPE})
 

@@ -6,12 +6,11 @@ client's: it asks twice.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from engine import clock
+from engine import clock, proc
 from engine.api.conventions import OURS, answer, route
-from engine.proc import Usage, usages
+from engine.proc import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +39,7 @@ class Processes:
         overview = await self._servers.supervisor.call("overview")
         roles = self._board.pids()
         pids = [*roles.values(), *(p["pid"] for task in overview["tasks"] for p in task["processes"])]
-        # In a thread: a thousand processes are a thousand small files.
-        used = await asyncio.to_thread(usages, pids)
+        used = await proc.ask(pids)
         return answer(
             {
                 "time": clock.now(),
