@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -172,3 +173,24 @@ def wrapped(what: str) -> Iterator[None]:
         yield
     except CommandError as error:
         raise CommandError(f"{what}: {error}") from None
+
+
+class _Interrupted(BaseException):
+    """Raised in the middle of whatever is under way."""
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise _Interrupted
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM end the body, which counts as a success."""
+    before = [(number, signal.signal(number, _interrupt)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    except _Interrupted:
+        return
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

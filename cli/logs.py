@@ -7,14 +7,13 @@ Always: lines are filtered by the server; an interrupt, and a reader that closes
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cli import completion
-from cli.client import BASE, LOGS, OURS, Client, CommandError, error_text, talking, usage
+from cli.client import BASE, LOGS, OURS, Client, CommandError, error_text, interruptible, talking, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,7 @@ def logs(
             return
         query = [*own, *(("match", f"{key}={value}") for key, value in split)]
         query += [("follow", "true")] if follow else []
-        with _interruptible(), client.stream(f"{BASE}{OURS}/logs", query=query, headers=_accept(as_json)) as answer:
+        with interruptible(), client.stream(f"{BASE}{OURS}/logs", query=query, headers=_accept(as_json)) as answer:
             if not answer.is_success:
                 answer.read()
                 raise CommandError(f"failed to retrieve logs: {error_text(answer)}")
@@ -116,7 +115,7 @@ def _accept(as_json: bool) -> dict[str, str]:
 
 
 def _follow_as_reference(client: Client, pairs: Sequence[tuple[str, str]], *, as_json: bool) -> None:
-    with _interruptible(), client.stream(LOGS, query=pairs, headers=_accept(as_json)) as answer:
+    with interruptible(), client.stream(LOGS, query=pairs, headers=_accept(as_json)) as answer:
         if not answer.is_success:
             raise CommandError(f"failed to retrieve logs: bad status code {answer.status_code}")
         _copy(answer)
@@ -131,23 +130,3 @@ def _copy(answer: Any) -> None:
     except BrokenPipeError:
         # Nobody reads our output any more; the interpreter must not try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class _Interrupted(BaseException):
-    """Raised in the middle of whatever is under way."""
-
-
-class _interruptible:  # noqa: N801 - used as a word of its own
-    """Within, SIGINT and SIGTERM end the body without an error."""
-
-    def __enter__(self) -> None:
-        self._before = [(n, signal.signal(n, _interrupt)) for n in (signal.SIGINT, signal.SIGTERM)]
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        for number, handler in self._before:
-            signal.signal(number, handler)
-        return kind is _Interrupted
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted

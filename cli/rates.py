@@ -6,7 +6,6 @@ Pure. The first answer may be absent: then there are no rates yet. A process tha
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -50,16 +49,13 @@ SORTS: Final[Mapping[str, str]] = {
 """What rows can be sorted by. By task they stand in the order of the pipeline, by anything else the greatest comes first."""
 
 
-def rows(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any], pattern: str = "", sort: str = "task"
-) -> list[Row]:
-    """A row for every node of the tasks whose ID matches; for a task without processes one that tells its state."""
+def rows(before: Mapping[str, Any] | None, after: Mapping[str, Any], sort: str = "task") -> list[Row]:
+    """A row for every node; for a task without processes one that tells its state."""
     old = {} if before is None else _by_process(before)
     seconds = 0.0 if before is None else max(0, after["time"] - before["time"]) / _NS
     out: list[Row] = []
     for task in sorted(after["tasks"], key=lambda t: t["id"]):
-        if not pattern or fnmatchcase(task["id"], pattern):
-            out += _of_task(task, old, seconds)
+        out += _of_task(task, old, seconds)
     if sort != "task":
         out.sort(key=lambda row: -(getattr(row, SORTS[sort]) or 0))
     return out

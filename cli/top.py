@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cli import completion, layout, rates
-from cli.client import OURS, Client, talking, usage
+from cli.client import OURS, Client, interruptible, talking, usage
 from cli.demo import seconds
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-_KEYS: Final = dict(zip("tioqlecm", rates.SORTS, strict=True))
-_LEGEND: Final = "sort: t)ask i)n o)ut q)ueue l)ag e)rrors c)pu m)emory, Q or Ctrl-C ends"
+_KEYS: Final = dict(zip("tioulecm", rates.SORTS, strict=True))
+_LEGEND: Final = "sort by t)ask i)n o)ut qu)eue l)ag e)rrors c)pu m)emory; q ends"
 
 
 def top(
@@ -59,24 +59,25 @@ def top(
     if sort not in rates.SORTS:
         usage(context, f'cannot sort by "{sort}": there are {", ".join(rates.SORTS)}')
     pause = seconds(interval)
-    with talking(context) as client:
+    with talking(context) as client, interruptible():
         if once or as_json or not sys.stdout.isatty():
             _plain(client, task, sort, pause, once=once, as_json=as_json)
         else:
             _live(client, task, sort, pause)
 
 
-def _ask(client: Client) -> dict[str, Any]:
-    answer: dict[str, Any] = client.call("GET", f"{OURS}/processes")
+def _ask(client: Client, pattern: str) -> dict[str, Any]:
+    query = {"task": pattern} if pattern else None
+    answer: dict[str, Any] = client.call("GET", f"{OURS}/processes", query=query)
     return answer
 
 
 def _plain(client: Client, pattern: str, sort: str, pause: float, *, once: bool, as_json: bool) -> None:
-    before = _ask(client)
+    before = _ask(client, pattern)
     while True:
         time.sleep(pause)
-        after = _ask(client)
-        found = rates.rows(before, after, pattern, sort)
+        after = _ask(client, pattern)
+        found = rates.rows(before, after, sort)
         if as_json:
             typer.echo(json.dumps(rates.document(found)))
         else:
@@ -93,11 +94,11 @@ def _live(client: Client, pattern: str, sort: str, pause: float) -> None:
     before = None
     with _keys() as pressed, Live(screen=True, auto_refresh=False) as live:
         while True:
-            after = _ask(client)
-            live.update(_table(rates.rows(before, after, pattern, sort), sort), refresh=True)
+            after = _ask(client, pattern)
+            live.update(_table(rates.rows(before, after, sort), sort), refresh=True)
             before = after
             key = pressed(pause)
-            if key in ("Q", "\x03"):
+            if key == "q":
                 return
             sort = _KEYS.get(key, sort)
 
@@ -139,7 +140,5 @@ def _keys() -> Iterator[Any]:
     try:
         tty.setcbreak(sys.stdin)
         yield pressed
-    except KeyboardInterrupt:
-        return
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -82,25 +82,30 @@ class Logs:
             session = self._hub.open(wanted, news.set)
             if session is None:
                 raise RefusedError(503, "too many sessions read the logs already")
-        history = self._hub.history(wanted) if past else []
-        lines = self._lines(history, session, news, as_json=as_json)
+        history = self._hub.history() if past else []
+        lines = self._lines(history, wanted, session, news, as_json=as_json)
         return StreamingResponse(
             lines, headers={"content-type": "application/json" if as_json else "application/logfmt"}
         )
 
     async def _lines(
-        self, history: Sequence[Line], session: Session | None, news: asyncio.Event, *, as_json: bool
+        self, history: Sequence[Line], wanted: Filter, session: Session | None, news: asyncio.Event, *, as_json: bool
     ) -> AsyncIterator[bytes]:
+        """The session's text, some lines at a time; between those, whoever else has work has a turn."""
         write = json_line if as_json else logfmt
         try:
             # The client knows at once that it is heard.
             yield b""
             for at in range(0, len(history), _AT_ONCE):
-                yield b"".join([write(line.fields) for line in history[at : at + _AT_ONCE]])
-            while session is not None and not session.closed:
+                yield b"".join([write(line.fields) for line in history[at : at + _AT_ONCE] if wanted.takes(line)])
+                await asyncio.sleep(0)
+            while session is not None:
                 lines = session.take(_AT_ONCE, clock.now())
                 if lines:
                     yield b"".join([write(line.fields) for line in lines])
+                    await asyncio.sleep(0)
+                elif session.closed:
+                    return
                 else:
                     await news.wait()
                     news.clear()

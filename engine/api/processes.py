@@ -35,8 +35,8 @@ class Processes:
     def routes(self, _: str) -> list[Route]:
         return [route(f"{OURS}/processes", self.get, "GET")]
 
-    async def get(self, _: Request) -> Response:
-        overview = await self._servers.supervisor.call("overview")
+    async def get(self, request: Request) -> Response:
+        overview = await self._servers.supervisor.call("overview", pattern=request.query_params.get("task", ""))
         roles = self._board.pids()
         pids = [*roles.values(), *(p["pid"] for task in overview["tasks"] for p in task["processes"])]
         used = await proc.ask(pids)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_RECORD: Final = 64 << 10
 PIPE_BYTES: Final = 1 << 20
-_READ_BYTES: Final = 64 << 10
+_READ_BYTES: Final = 32 << 10
 _HEAD: Final = struct.Struct("<HBBII")
 _PART: Final = select.PIPE_BUF - _HEAD.size
 _KEPT: Final = ("ts", "level", "msg", "process", "task", "node")

@@ -26,7 +26,7 @@ MAX_SESSIONS: Final = 64
 class Line:
     """A record, as it is and as it is shown."""
 
-    __slots__ = ("_fields", "level", "record", "size", "ts")
+    __slots__ = ("_fields", "_texts", "level", "record", "size", "ts")
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.record = record
@@ -34,12 +34,20 @@ class Line:
         self.level = {"debug": logging.DEBUG, "info": logging.INFO}.get(str(record.get("level")), logging.ERROR)
         self.size = _OVERHEAD + sum(len(k) + (len(v) if isinstance(v, str) else 16) for k, v in record.items())
         self._fields: Fields | None = None
+        self._texts: dict[str, str] | None = None
 
     @property
     def fields(self) -> Fields:
         if self._fields is None:
             self._fields = present(self.record)
         return self._fields
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The fields by key, as filters compare them."""
+        if self._texts is None:
+            self._texts = {key: text_of(value) for key, value in self.fields}
+        return self._texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +61,7 @@ class Filter:
     def takes(self, line: Line) -> bool:
         if line.level < self.least or (self.since is not None and line.ts < self.since):
             return False
-        if not self.equal:
-            return True
-        shown = {key: text_of(value) for key, value in line.fields}
-        return all(shown.get(key) == value for key, value in self.equal)
+        return all(line.texts.get(key) == value for key, value in self.equal)
 
 
 def reference_filter(pairs: Iterable[tuple[str, str]]) -> Filter:
@@ -158,9 +163,9 @@ class Hub:
         while self._history and (self._bytes > self._max_bytes or len(self._history) > self._max_records):
             self._bytes -= self._history.popleft().size
 
-    def history(self, wanted: Filter) -> list[Line]:
-        """What is remembered and wanted, oldest first."""
-        return [line for line in list(self._history) if wanted.takes(line)]
+    def history(self) -> list[Line]:
+        """What is remembered, oldest first."""
+        return list(self._history)
 
     def open(self, wanted: Filter, wake: Callable[[], None]) -> Session | None:
         """A session of what comes from now on; None when there are too many."""

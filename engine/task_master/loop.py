@@ -29,8 +29,9 @@ from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
-from engine.task_master.overview import overview
+from engine.task_master.overview import overview, select
 from engine.task_master.placement import PlacementError, place
+from engine.task_master.throughput import Throughput
 from engine.zygote import PACKET
 from transports.context import new_context
 from transports.paths import RunDirectory
@@ -93,7 +94,7 @@ class Supervisor:
         self._asked: dict[int, tuple[bytes, int, float, str]] = {}
         self._unsynced: deque[tuple[int, bytes, int]] = deque()
         self._ingress = Ingress()
-        self._throughput: dict[str, tuple[float, int, float]] = {}
+        self._throughput = Throughput(lambda t: statistics.source_count(t, self._pages))
         self._stopping = False
         self._log_failing = False
         self._poller = zmq.Poller()
@@ -148,6 +149,9 @@ class Supervisor:
             due.append(deadline - clock.monotonic())
         if self._asked:
             due.append(min(d for _, _, d, _ in self._asked.values()) - clock.monotonic())
+        measured = self._throughput.due
+        if measured is not None:
+            due.append(measured - clock.monotonic())
         log_due = self._helper.turn()
         if log_due is not None:
             due.append((log_due - clock.now()) / 1e9)
@@ -157,6 +161,7 @@ class Supervisor:
         for dropped in self._ingest_log.retain():
             self._log.debug("segment dropped", first=dropped.first, last=dropped.last, reason=dropped.reason)
         now = clock.monotonic()
+        self._throughput.measure(self._lifecycle.tasks.values(), now)
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
         for number in [n for n, (_, _, d, _) in self._asked.items() if d <= now]:
@@ -363,7 +368,7 @@ class Supervisor:
                         self._log.warning("a task without a fork is drained", task=task)
                 case life.CloseFork(task):
                     self._forks.close(task)
-                    self._throughput.pop(task, None)
+                    self._throughput.forget(task)
                 case life.Kill(process):
                     self._order("kill", process)
                 case life.Release(process):
@@ -467,7 +472,8 @@ class Supervisor:
             case "task_states":
                 self._reply(who, rpc.pack_answer(number, self._states(arguments["ids"])))
             case "overview":
-                seen = overview(self._lifecycle, self._forks, self._pages, self._ingest_log, self._ingress)
+                chosen = select(self._lifecycle.tasks.values(), arguments.get("pattern", ""))
+                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress)
                 self._reply(who, rpc.pack_answer(number, seen))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
@@ -524,7 +530,7 @@ class Supervisor:
             }
             if t.executing:
                 state["stats"] = {
-                    "task-stats": {"throughput": self._rate(t)},
+                    "task-stats": {"throughput": self._throughput.rate(task)},
                     "node-stats": statistics.node_stats(t, self._pages),
                 }
                 state["edges"] = statistics.edge_counts(t, self._pages)
@@ -534,16 +540,6 @@ class Supervisor:
                 ]
             out[task] = state
         return out
-
-    def _rate(self, t: life.Task) -> float:
-        """Source messages a second, over the last second or longer."""
-        now = clock.monotonic()
-        count = statistics.source_count(t, self._pages)
-        then, before, rate = self._throughput.get(t.id, (0.0, count, 0.0))
-        if now - then >= 1.0:
-            rate = (count - before) / (now - then) if then else 0.0
-            self._throughput[t.id] = (now, count, rate)
-        return rate
 
     # ------------------------------------------------------------------ store
 

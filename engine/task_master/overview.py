@@ -6,18 +6,22 @@ docs/control-protocol.md has the shape.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from engine import status
+from engine.store.listing import BadPattern, matches
 from engine.task_master import statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.ingest_log.log import IngestLog
     from engine.status import StatusFile
     from engine.task_master.forks import Fork, Forks
     from engine.task_master.ingress import Ingress
-    from engine.task_master.lifecycle import Lifecycle, Process, Task
+    from engine.task_master.lifecycle import Process, Task
 
 _STATES: Final = {
     status.STARTING: "starting",
@@ -28,10 +32,19 @@ _STATES: Final = {
 }
 
 
-def overview(lifecycle: Lifecycle, forks: Forks, pages: StatusFile, log: IngestLog, ingress: Ingress) -> dict[str, Any]:
-    """Everything at this moment."""
+def select(tasks: Iterable[Task], pattern: str) -> list[Task]:
+    """The tasks whose ID matches a glob; all for the empty pattern, none for one that is malformed."""
+    with suppress(BadPattern):
+        return [t for t in tasks if not pattern or matches(pattern, t.id)]
+    return []
+
+
+def overview(
+    tasks: Iterable[Task], forks: Forks, pages: StatusFile, log: IngestLog, ingress: Ingress
+) -> dict[str, Any]:
+    """These tasks, and everything else, at this moment."""
     return {
-        "tasks": [_task(t, forks.get(t.id), pages, log) for t in lifecycle.tasks.values()],
+        "tasks": [_task(t, forks.get(t.id), pages, log) for t in tasks],
         "log": asdict(log.statistics()),
         "ingress": ingress.statistics(),
         "refused": ingress.refused,

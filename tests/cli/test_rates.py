@@ -78,13 +78,12 @@ def test_a_task_without_processes_is_one_row_that_tells_its_state() -> None:
     assert rates.cells(row)[2] == ""
 
 
-def test_patterns_choose_tasks_and_the_greatest_come_first() -> None:
+def test_rows_stand_by_task_or_with_the_greatest_first() -> None:
     after = _answer(
         1,
         ("b", [_process([_node("x1", 0, 0, queue=1), _node("x2", 0, 0, queue=9)])]),
         ("a", [_process([_node("y1", 0, 0, queue=5)])]),
     )
     assert [r.node for r in rates.rows(None, after)] == ["y1", "x1", "x2"]
-    assert [r.node for r in rates.rows(None, after, "b*")] == ["x1", "x2"]
     assert [r.node for r in rates.rows(None, after, sort="queue")] == ["x2", "y1", "x1"]
     assert [r.node for r in rates.rows(None, after, sort="in")] == ["y1", "x1", "x2"]

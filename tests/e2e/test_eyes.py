@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.metrics import METRICS, PREFIX
-from tests.harness import ROOT, Receiver, Server, tickworks
+from tests.harness import PATIENCE_S, ROOT, Receiver, Server, clean_environment, tickworks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,3 +237,26 @@ def test_tasks_of_the_server_are_completed(server: Server) -> None:
     assert offered("tickworks enable i", server.url) == ["idle"]
     assert offered("tickworks logs -task ", server.url) == ["idle", "t"]
     assert offered(f"tickworks -url {server.url} show t", "http://127.0.0.1:1") == ["t"]
+
+
+def test_the_live_table_renews_itself_sorts_by_keys_and_ends_by_one(server: Server) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    top = subprocess.Popen(
+        [sys.executable, "-m", "cli", "top", "--interval", "20ms"],
+        cwd=ROOT,
+        env=clean_environment(KAPACITOR_URL=server.url, TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    seen = b""
+    for key, wanted in (("", b"6 nodes, by task"), ("m", b"6 nodes, by memory"), ("q", b"\x1b[?1049l")):
+        os.write(ours, key.encode())
+        while wanted not in seen:
+            seen += os.read(ours, 1 << 16)
+    assert b"http_out5" in seen
+    _, errors = top.communicate(timeout=PATIENCE_S)
+    assert (top.returncode, errors) == (0, b"")
+    os.close(ours)

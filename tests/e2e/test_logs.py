@@ -231,7 +231,7 @@ def test_parameters_may_not_be_repeated(server: Server, path: str) -> None:
 def test_a_slow_reader_is_told_what_it_lost_and_nobody_waits_for_it() -> None:
     """It reads nothing at all while everything that is written passes through; then it gets the rest and the number."""
     with Server(config="[tickworks]\nlog-reader-records = 10\n") as server, contextlib.ExitStack() as stack:
-        server.define("lg", f"stream|from().measurement('m')|log().prefix('{'x' * 4000}')|httpOut('last')")
+        server.define("lg", f"stream|from().measurement('m')|log().prefix('{'x' * 40_000}')|httpOut('last')")
         server.enable("lg")
         slow = stack.enter_context(socket.create_connection(server.address))
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -12,7 +12,8 @@ from engine.task_master import ingress
 from engine.task_master import lifecycle as life
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
-from engine.task_master.overview import overview
+from engine.task_master.overview import overview, select
+from engine.task_master.throughput import Throughput
 from tests.engine.task_master.test_forks import Edge, append, frame
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_edges_tell_what_waits_and_a_lagging_fork_how_far_it_is_behind(tmp_path:
         forks.open("t", edge, [("d", "r")], [""], None)
         for number in range(9):
             append(log, forks, frame(number, ["m"]))
-        seen = overview(machine, forks, pages, log, Ingress())
+        seen = overview(machine.tasks.values(), forks, pages, log, Ingress())
     (task,) = seen["tasks"]
     assert task["edges"] == [
         ("stream", "stream0", 4, 3),
@@ -104,9 +105,39 @@ def test_a_task_that_failed_has_a_state_and_no_figures(tmp_path: Path) -> None:
     machine = _task(pages)
     machine.failed(next(iter(machine.processes)), "log2", "broken")
     with IngestLog.open(tmp_path / "log", clock=lambda: 0) as log:
-        (task,) = overview(machine, Forks(log), pages, log, Ingress())["tasks"]
+        (task,) = overview(machine.tasks.values(), Forks(log), pages, log, Ingress())["tasks"]
     assert (task["state"], task["error"], task["executing"]) == ("failed", "log2: broken", False)
     assert (task["fork"], task["edges"], task["processes"]) == (None, [], [])
+
+
+def test_a_pattern_chooses_tasks() -> None:
+    tasks = [life.Task(name, life.Definition(_PLAN, ())) for name in ("a1", "a2", "b")]
+    assert [[t.id for t in select(tasks, p)] for p in ("", "a*", "?", "none", "[")] == [
+        *(["a1", "a2", "b"], ["a1", "a2"], ["b"], [], [])
+    ]
+
+
+def test_throughput_is_that_of_the_last_second_whenever_it_is_asked() -> None:
+    task = life.Task("t", life.Definition(_PLAN, ()), life.State.RUNNING)
+    counts = {"t": 0}
+    measured = Throughput(lambda t: counts[t.id])
+    measured.measure([], 2.0)
+    assert measured.due is None
+    measured.measure([task], 10.0)
+    assert (measured.rate("t"), measured.due) == (0.0, 11.0)
+    counts["t"] = 500
+    measured.measure([task], 10.9)
+    assert measured.rate("t") == 0.0
+    measured.measure([task], 12.0)
+    assert measured.rate("t") == 250.0
+    measured.measure([task], 13.0)
+    assert measured.rate("t") == 0.0
+    counts["t"] = 3  # started again
+    measured.measure([task], 14.0)
+    assert measured.rate("t") == 0.0
+    measured.forget("t")
+    measured.measure([], 15.0)
+    assert (measured.rate("t"), measured.due) == (0.0, None)
 
 
 def test_points_are_counted_by_where_they_came_from() -> None:
