@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
@@ -233,32 +233,40 @@ def test_a_slow_reader_is_told_what_it_lost_and_nobody_waits_for_it() -> None:
     with Server(config="[tickworks]\nlog-reader-records = 10\n") as server, contextlib.ExitStack() as stack:
         server.define("lg", f"stream|from().measurement('m')|log().prefix('{'x' * 40_000}')|httpOut('last')")
         server.enable("lg")
-        slow = stack.enter_context(socket.create_connection(server.address))
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.sendall(f"GET {_PREVIEW}?task=lg HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n".encode())
-        _sessions(server, 1)
+        slow = http.client.HTTPConnection(*server.address, timeout=PATIENCE_S)
+        stack.callback(slow.close)
+        slow.request("GET", f"{_PREVIEW}?task=lg", headers={"Accept": "application/json"})
+        lines = slow.getresponse()
         written = 0
 
         def lost() -> int:
             nonlocal written
-            # A node writes at most a hundred lines a second; a reader that takes none fills its buffers all the same.
+            # A node writes at most a hundred lines a second; the buffers of a reader that takes none fill all the same.
             server.write("\n".join(f"m v={written + i}i {written + i + 1}" for i in range(100)))
             written += 100
             return server.call("GET", "/tickworks/logs/readers")["lost"]
 
         server.wait_until(lost, lambda n: n > 0)
-        shown = server.wait_endpoint(
-            "lg", "last", lambda a: a["series"] and a["series"][0]["values"][0][1] == written - 1
-        )
-        assert shown
+
+        def last(answer: Any) -> bool:
+            return bool(answer["series"]) and answer["series"][0]["values"][0][1] == written - 1
+
+        server.wait_endpoint("lg", "last", last)
         stats = server.task("lg")["stats"]["node-stats"]
         assert {name: s["collected"] for name, s in stats.items()} == dict.fromkeys(stats, written)
         server.disable("lg")
-        slow.settimeout(PATIENCE_S)
-        received = b""
-        while b'"msg":"stopped task"' not in received and b'"msg":"log lines lost"' not in received:
-            received += slow.recv(1 << 16)
-        assert b'"msg":"log lines lost"' in received
+        server.wait_log(lambda r: r["msg"] == "task stopped")
+        # What the server's own log has since the task was started, and a line of level debug for each of its three edges.
+        all_lines = len([r for r in server.records if r.get("task") == "lg"]) - 1 + 3
+        seen = missing = 0
+        while seen + missing < all_lines:
+            line = json.loads(lines.readline())
+            if line["msg"] == "log lines lost":
+                missing += line["lost"]
+            else:
+                seen += 1
+        assert missing > 0
+        assert seen + missing == all_lines
 
 
 def test_open_sessions_end_with_the_server() -> None:
