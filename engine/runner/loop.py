@@ -287,6 +287,7 @@ class Loop:
     def _fail(self, node: str, error: str) -> int:
         """A definite error: the parents are aborted, what was emitted still reaches the children."""
         self._diagnostics.write()
+        self._diagnostics.failed(node, error)
         for words in self._words:
             words[status.STATE] = status.FAILED
         self._control.failed(node, error)

@@ -86,6 +86,7 @@ class OutsideLoop:
         except TaskError as error:
             self._diagnostics.write()
             words[status.STATE] = status.FAILED
+            self._diagnostics.failed(self._counted.name, str(error))
             self._control.failed(self._counted.name, str(error))
             await self._abort()
         except WireError as error:
