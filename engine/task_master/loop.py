@@ -663,7 +663,7 @@ class Supervisor:
                 self._reply(who, rpc.pack_answer(number, states))
             case "overview":
                 chosen = select(self._lifecycle.tasks.values(), arguments.get("pattern", ""))
-                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress)
+                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress, self)
                 self._reply(who, rpc.pack_answer(number, seen))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
@@ -732,16 +732,24 @@ class Supervisor:
             out[task] = state
         return out
 
+    def lost(self, task: str) -> int:
+        """Rows that the task has lost to retention since it was started."""
+        return self._retention.lost(task)
+
+    def stalled(self, task: str) -> Sequence[str]:
+        """The nodes of the task that stand still although they have something to do."""
+        return self._stalls.nodes(task)
+
     def _health(self, t: life.Task) -> dict[str, Any]:
         """How well a task keeps up, and what has gone wrong since it was started."""
         fork = self._forks.get(t.id)
         behind = fork is not None and not fork.live and not fork.drained
         return {
             "state": t.state.value,
-            "stalled": self._stalls.nodes(t.id),
+            "stalled": self.stalled(t.id),
             "lag_bytes": self._ingest_log.bytes_behind(fork.cursor + 1) if fork is not None and behind else 0,
             "lag_episodes": fork.lag_episodes if fork is not None else 0,
-            "lost": self._retention.lost(t.id),
+            "lost": self.lost(t.id),
             "crashes": t.crashes,
         }
 

@@ -30,9 +30,9 @@ class PlacedProcess:
 
     nodes: list[str]
     parents: list[tuple[str, str]] = field(default_factory=list)
-    columns: Names = (None, None)
     children: list[tuple[str, str]] = field(default_factory=list)
     outside: bool = False
+    columns: Names = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
