@@ -82,6 +82,8 @@ class AlertOperator(Grouped):
         self.introduction = introduction
         self.name = introduction.node
         self._conditions = Conditions(lambdas, context, self.report)
+        if rules.flapping is not None and max(rules.flapping) > 1.0:
+            raise TaskError("alert flap thresholds are percentages and should be between 0 and 1")
         self._texts = texts
         self._rules = rules
         self._annotations = annotations

@@ -323,6 +323,8 @@ def test_a_lambda_that_fails_is_skipped_and_counted_each_time_it_is_passed() -> 
         (".post().endpoint('x')", "An appropriately formatted url must be specified if an endpoint is not specified"),
         (".log('alerts.log')", "log path must be absolute: alerts.log is not absolute"),
         (".log('/tmp/alerts.log').mode(0444)", "invalid file mode -r--r--r--, must be user writable"),
+        (".flapping(0.1, 1.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
+        (".flapping(1.1, 0.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
     ],
 )
 def test_what_cannot_start_is_refused_with_the_reference_s_words(properties: str, error: str) -> None:
@@ -331,6 +333,11 @@ def test_what_cannot_start_is_refused_with_the_reference_s_words(properties: str
     with pytest.raises(TaskError) as failed:
         build(plan.decode_node(node), Context("task", node["name"], lambda: 0))
     assert str(failed.value) == error
+
+
+def test_any_share_up_to_one_is_a_bound_of_flapping_and_so_is_one_below_none() -> None:
+    for low, high in [(0.0, 1.0), (0.5, 0.25), (-1.0, -2.0)]:
+        alert(flapping=(low, high))
 
 
 def test_handlers_of_a_script_become_kinds_with_options() -> None:
