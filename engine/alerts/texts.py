@@ -7,6 +7,7 @@ fields yet. The details template is HTML; `json` there is what the default detai
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.alerts.events import go_text
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from engine.frames.model import Span
     from engine.templates import Template, TextMap
+
+
+_often = lru_cache(4096)(go_text)
+"""For texts of which there are few: names and groups."""
 
 
 class ServerInfo(Struct):
@@ -50,14 +55,20 @@ _ORDER: Final = (
 
 
 class Subject(Struct):
-    """What a template sees. The node makes one an event, renders the id, adds to it, and goes on."""
+    """What a template sees. The node makes one an event, renders the id, adds to it, and goes on.
+
+    `texts`: the JSON of tags and fields where it is at hand.
+    """
 
     go_type = "alert.idInfo"
 
-    def __init__(self, name: str, task: str, group: str, tags: TextMap, server: ServerInfo) -> None:
+    def __init__(
+        self, name: str, task: str, group: str, tags: TextMap, server: ServerInfo, texts: tuple[str, str] | None = None
+    ) -> None:
         self.known: dict[str, Any] = {
             "Name": name, "TaskName": task, "Group": group, "Tags": tags, "ServerInfo": server,
         }  # fmt: skip
+        self._texts = texts
 
     def judge(self, identity: str, fields: dict[str, Any], level: int, time: int, duration: Span) -> None:
         """Add what the message may tell."""
@@ -78,7 +89,15 @@ class Subject(Struct):
 
     def go_json(self) -> str:
         known = self.known
-        return "{" + ",".join([f'"{key}":{go_json(known[key])}' for key in _ORDER if key in known]) + "}"
+        if self._texts is None or "Message" not in known:
+            return "{" + ",".join([f'"{key}":{go_json(known[key])}' for key in _ORDER if key in known]) + "}"
+        tags, fields = self._texts
+        return (
+            f'{{"Name":{_often(known["Name"])},"TaskName":{_often(known["TaskName"])},'
+            f'"Group":{_often(known["Group"])},"Tags":{tags},"ServerInfo":{known["ServerInfo"].go_json()},'
+            f'"ID":{go_text(known["ID"])},"Fields":{fields},"Level":"{known["Level"]}",'
+            f'"Time":{known["Time"].go_json()},"Duration":{int(known["Duration"])},"Message":{go_text(known["Message"])}}}'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +124,5 @@ class Texts:
 
 def group_text(name: str, dims: Mapping[str, str], *, by_name: bool) -> str:
     """A group as the reference names it: its values by dimension, behind the measurement where it counts; "" for none."""
-    text = ",".join(f"{k}={v}" for k, v in dims.items())
+    text = ",".join([f"{k}={v}" for k, v in dims.items()])
     return f"{name}\n{text}" if by_name else text

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.alerts.events import Event
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """The latest event of an ID; times in ns."""
 
     level: int
