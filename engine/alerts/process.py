@@ -63,7 +63,10 @@ async def _serve(settings: Settings, addresses: Addresses) -> int:
         opening.result()
         front.open(rpc.router(context, f"ipc://{addresses.alerts}"), service)
         log.info("alert service open")
-        await wanted
+        await asyncio.wait([wanted, service.committing], return_when=asyncio.FIRST_COMPLETED)
+        if service.committing.done():
+            # Nothing would be acknowledged any more: let the launcher start another one.
+            service.committing.result()
         front.close()
         await service.close(_PATIENCE_S)
     else:

@@ -148,7 +148,7 @@ class Loop:
                 if frame.position:
                     words[status.LAST_IN_WORK] = frame.position
                 for link in self._links:
-                    link.mark(self._positions.contained)
+                    link.mark(self._positions.contained, frame.position)
                 out = self._chain.collect(frame, i)
                 self._positions.saw(i, frame.position)
                 self._diagnostics.write()
