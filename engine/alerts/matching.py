@@ -52,7 +52,7 @@ class Match:
             self._reason = ""
         except CompileError as error:
             # Accepted all the same, as in the reference: it fails for each event.
-            self._expression, self._reason = None, str(error)
+            self._expression, self._reason = None, str(error).replace(_MARK, "")
         self._state = None if self._expression is None else self._expression.new_state()
 
     def _put_in(self, node: Any) -> Any:

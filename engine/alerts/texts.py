@@ -32,7 +32,7 @@ _often = lru_cache(4096)(go_text)
 class ServerInfo(Struct):
     """`.ServerInfo` of every template."""
 
-    go_type = "alert.serverInfo"
+    go_type = "kapacitor.serverInfo"
 
     def __init__(self, hostname: str, cluster: str, server: str) -> None:
         self._fields = {"Hostname": hostname, "ClusterID": cluster, "ServerID": server}
@@ -60,7 +60,7 @@ class Subject(Struct):
     `texts`: the JSON of tags and fields where it is at hand.
     """
 
-    go_type = "alert.idInfo"
+    go_type = "kapacitor.idInfo"
 
     def __init__(
         self, name: str, task: str, group: str, tags: TextMap, server: ServerInfo, texts: tuple[str, str] | None = None
@@ -73,11 +73,17 @@ class Subject(Struct):
     def judge(self, identity: str, fields: dict[str, Any], level: int, time: int, duration: Span) -> None:
         """Add what the message may tell."""
         known = self.known
+        self.go_type = "kapacitor.messageInfo"
         known["ID"] = identity
         known["Fields"] = fields
         known["Level"] = NAMES[level]
         known["Time"] = GoTime(time)
         known["Duration"] = duration
+
+    def say(self, message: str) -> None:
+        """Add what the details may tell."""
+        self.go_type = "kapacitor.detailsInfo"
+        self.known["Message"] = message
 
     def go_field(self, name: str) -> Any:
         return self.known[name]
@@ -85,7 +91,12 @@ class Subject(Struct):
     def go_text(self) -> str:
         from engine.templates.formatting import text  # noqa: PLC0415 - only for a template that prints the whole alert
 
-        return "{" + " ".join(text(self.known[k]) for k in _ORDER if k in self.known) + "}"
+        out = ""
+        for names in (_ORDER[:5], _ORDER[5:10], _ORDER[10:]):
+            # Each kind of text sees a structure that begins with that of the one before.
+            members = [text(self.known[k]) for k in names if k in self.known]
+            out = "{" + " ".join([out, *members] if out else members) + "}" if members else out
+        return out
 
     def go_json(self) -> str:
         known = self.known
@@ -118,7 +129,8 @@ class Texts:
 
     def tell(self, subject: Subject) -> tuple[str, str]:
         """Message and details of a judged subject. Raises ExecutionError."""
-        message = subject.known["Message"] = self.message.render(subject)
+        message = self.message.render(subject)
+        subject.say(message)
         return message, self.details.render(subject)
 
 

@@ -83,7 +83,7 @@ class SectionEvents:
         level, time, duration = self._verdict(unit)
         subject.judge(identity, fields, level, time, Span(duration))
         message = known.messages[unit] if known.messages is not None else texts.message.render(subject)
-        subject.known["Message"] = message
+        subject.say(message)
         return identity, message, texts.details.render(subject)
 
 

@@ -304,15 +304,21 @@ class _Compiler:
         args = [self.operand(o) for o in operands]
 
         def run(state: _State, dot: Any, final: Sequence[Any]) -> Any:
+            value: Any = None
+            holder: Any = None
             try:
-                value = base(state, dot)
+                value, holder = base(state, dot), None
                 for name in path:
-                    value = values.field(value, name)
+                    value, holder = values.field(value, name), value
                 if args or final:
                     return values.method(value, last, [*[a(state, dot) for a in args], *final])
                 return values.field(value, last)
             except CallFailed as failed:
-                raise self.error(node, str(failed)) from None
+                text = str(failed)
+                if isinstance(holder, Mapping) and not isinstance(holder, values.TextMap):
+                    # The entry of such a map is of that type to Go, whatever it holds.
+                    text = text.replace(f"in type {values.type_word(value)}", "in type interface {}")
+                raise self.error(node, text) from None
 
         return run
 

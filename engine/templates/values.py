@@ -85,7 +85,10 @@ def truth(value: Any) -> bool:
 
 
 def field(value: Any, name: str) -> Any:
-    """`.name` of a value: a struct's field or method without arguments, or a map's entry (None where it has none)."""
+    """`.name` of a value: a struct's field or method without arguments, or a map's entry (None where it has none).
+
+    What is not there has no fields either: None.
+    """
     if isinstance(value, Struct):
         try:
             return value.go_field(name)
@@ -96,8 +99,8 @@ def field(value: Any, name: str) -> Any:
     if isinstance(value, Span):
         return method(value, name, ())
     if value is None:
-        raise CallFailed(f"nil pointer evaluating interface {{}}.{name}")
-    raise CallFailed(f"can't evaluate field {name} in type {type_word(value)}")
+        return None
+    return _no_method(value, name)
 
 
 def method(value: Any, name: str, args: Sequence[Any]) -> Any:

@@ -244,6 +244,44 @@ def test_a_template_that_fails_ends_the_task_behind_what_was_told_before() -> No
     assert [e.message for e in service.events] == ["ok", "ok"]
 
 
+@pytest.mark.parametrize(
+    ("texts", "error"),
+    [
+        (
+            {"identity": "{{ .ID }}"},
+            'id:1:3: executing "id" at <.ID>: can\'t evaluate field ID in type kapacitor.idInfo',
+        ),
+        (
+            {"message": "a {{ .Message }}"},
+            'message:1:5: executing "message" at <.Message>: can\'t evaluate field Message in type kapacitor.messageInfo',
+        ),
+        (
+            {"details": "{{ .Nope }}"},
+            'details:1:3: executing "details" at <.Nope>: can\'t evaluate field Nope in type kapacitor.detailsInfo',
+        ),
+        (
+            {"message": "{{ if gt .Fields.v 5 }}x{{ end }}"},
+            'message:1:6: executing "message" at <gt .Fields.v 5>: error calling gt: incompatible types for comparison',
+        ),
+    ],
+)
+def test_the_error_of_a_template_says_which_and_where(texts: dict[str, str], error: str) -> None:
+    with pytest.raises(TaskError) as failed:
+        through(alert(**texts), [Point("m", 0, {"v": 90.0})])
+    assert str(failed.value) == f"template: {error}"
+
+
+def test_the_whole_alert_prints_as_the_structures_that_it_consists_of() -> None:
+    service = Service()
+    operator = alert(service=service, identity="x{{ . }}", message="{{ . }}", details="{{ . }}")
+    through(operator, [Point("m", S, {"v": 90.0}, {"h": "a"}, ("h",))])
+    first = "{m task h=a map[h:a] {host cluster server}}"
+    message = "{" + first + f" x{first} map[v:90] CRITICAL 1970-01-01 00:00:01 +0000 UTC 0s}}"
+    [event] = service.events
+    assert (event.id, event.message) == (f"x{first}", message)
+    assert event.details == "{" + f"{message} {message}".replace("+", "&#43;") + "}"
+
+
 def test_a_group_begins_with_the_level_that_the_service_has_stored() -> None:
     service = Service({"m:h=a": Stored(3, 5 * S), "m:h=b": Stored(0, 5 * S)})
     sent = [Point("m", (10 + i) * S, {"v": 1.0}, {"h": h}, ("h",)) for i, h in enumerate("abca")]
