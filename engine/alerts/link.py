@@ -3,8 +3,8 @@
 What always holds:
 
 - Messages go out in order, numbered; each is kept until its acknowledgement has come.
-- Whenever the connection is made anew (the service has started again) the node introduces itself, and sends everything
-  that is not acknowledged once more. So nothing is lost with the service, and some of it may be told twice.
+- Whenever the connection is made anew (the service has started again), or the service asks for it, the node introduces
+  itself, and sends everything that is not acknowledged once more. So nothing is lost with the service, and some of it may be told twice.
 - Bound: `MOST` events and `MOST_BYTES` under way, plus what one frame triggers; beyond, the node reads no input.
 - Every wait answers the node's control socket.
 """
@@ -119,7 +119,9 @@ class Link:
             except zmq.Again:
                 return
             number, second, third = rpc.unpack(message)
-            if number == 0:
+            if number == 0 and second == "hello":
+                self._introduce()
+            elif number == 0:
                 self._acknowledged(third["seq"], third["counts"])
             elif number in self._asked:
                 del self._asked[number]

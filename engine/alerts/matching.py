@@ -93,4 +93,7 @@ class Match:
                 raise LambdaError(f"no tag exists for {name}")
         scope: dict[str, Any] = {name: tags[name] for name in self._tags}
         scope.update((_MARK + name, _ASKED[name](delivery)) for name in self._asked)
-        return self._expression.predicate(scope, self._state)
+        try:
+            return self._expression.predicate(scope, self._state)
+        except LambdaError as error:
+            raise LambdaError(str(error).replace(_MARK, "")) from error

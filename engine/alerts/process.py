@@ -149,7 +149,12 @@ class Front:
                 who, message = self._socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            self._take(who, message)
+            try:
+                self._take(who, message)
+            except Exception:
+                # The descriptor does not tell a second time of what waits behind a message that makes trouble.
+                asyncio.get_running_loop().call_soon(self._readable)
+                raise
         # Others have their turn, then the rest.
         asyncio.get_running_loop().call_soon(self._readable)
 
@@ -172,13 +177,14 @@ class Front:
         assert service is not None
         match operation:
             case "hello":
-                pid = arguments.pop("pid")
-                server = service.hello(who, **arguments)
-                if number:
-                    self._send(who, rpc.pack_answer(number, server))
-                self._watch(who, pid)
+                # A process may be gone before its word is heard: the next incarnation of its node may be there already.
+                if self._watch(who, arguments.pop("pid")):
+                    server = service.hello(who, **arguments)
+                    if number:
+                        self._send(who, rpc.pack_answer(number, server))
             case "events":
-                service.events(who, **arguments)
+                if not service.events(who, **arguments):
+                    self._send(who, rpc.pack_request(0, "hello", {}))
             case "levels":
                 found = service.levels(who, **arguments)
                 if found is not None:
@@ -206,17 +212,17 @@ class Front:
         if number:
             self._send(who, answer)
 
-    def _watch(self, who: bytes, pid: int) -> None:
-        """Notice the end of a node's process."""
+    def _watch(self, who: bytes, pid: int) -> bool:
+        """Notice the end of a node's process; whether it is there."""
         if who in self._watched:
-            return
+            return True
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._gone(who)
-            return
+            return False
         self._watched[who] = descriptor
         asyncio.get_running_loop().add_reader(descriptor, self._gone, who)
+        return True
 
     def _unwatch(self, who: bytes) -> None:
         descriptor = self._watched.pop(who, None)

@@ -4,8 +4,8 @@ A node that crashed begins again at a log position before its end, so that some 
 begin empty, so neither the cut of its frames nor the count of its events is what it was: an event is told by what it is, its
 ID, time and level, among those whose input may come again. Of several that are the same each is known once.
 
-What always holds: an event that was not told is never taken for a repeat unless one just like it was told behind the
-position at which the node began again. Bound: `MOST` events; of those beyond, a repeat would pass for new.
+What always holds: an event is taken for a repeat only if one just like it was told, from input that comes again. Bound: `MOST`
+events; of those beyond, a repeat passes for new.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Told:
     """What one incarnation of a node has told, and what those before it had that it has not yet told again."""
 
     def __init__(self, before: Told | None = None) -> None:
-        self._recent: deque[tuple[int, Sequence[int]]] = deque()
+        self._recent: deque[tuple[int, int, Sequence[int]]] = deque()
+        self._before = 0
         self._count = 0
         self._former = before
         self._awaited: Counter[int] = Counter()
@@ -38,21 +39,23 @@ class Told:
 
     def begin(self, contained: int) -> None:
         """What is told from now on follows from input behind this log position."""
+        self._before = contained
         if self._former is not None:
-            for upto, keys in self._former.all():
-                if upto > contained:
+            for before, upto, keys in self._former.all():
+                # What follows from input on both sides of the position may not come again: better twice than never.
+                if before >= contained:
                     self._awaited.update(keys)
                     self._until = max(self._until, upto)
             self._former = None
         elif self._awaited and contained >= self._until:
             self._awaited.clear()
 
-    def all(self) -> Iterable[tuple[int, Sequence[int]]]:
-        """Positions up to which input is contained, with the events that followed from it or from what was before."""
+    def all(self) -> Iterable[tuple[int, int, Sequence[int]]]:
+        """The events that are remembered, each time with the log positions that their input lies between."""
         if self._former is not None:
             yield from self._former.all()
         if self._awaited:
-            yield self._until, list(self._awaited.elements())
+            yield self._until - 1, self._until, list(self._awaited.elements())
         yield from self._recent
 
     @property
@@ -73,7 +76,7 @@ class Told:
         """Remember events that followed from input up to this position."""
         if not keys:
             return
-        self._recent.append((upto, keys))
+        self._recent.append((self._before, upto, keys))
         self._count += len(keys)
         while self._count > MOST:
-            self._count -= len(self._recent.popleft()[1])
+            self._count -= len(self._recent.popleft()[2])

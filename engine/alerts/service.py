@@ -169,14 +169,15 @@ class AlertService:
     def _inline(self, handler: Inline) -> Sink:
         return make(handler.kind, handler.options, self._surroundings)
 
-    def events(self, who: bytes, session: int, seq: int, before: int, upto: int, signals: bytes) -> None:
-        """Signals of a node. One that has not introduced itself since it connected will, and sends them again.
+    def events(self, who: bytes, session: int, seq: int, before: int, upto: int, signals: bytes) -> bool:
+        """Signals of a node; False for one that is not known: it has to say who it is, and sends them again.
 
-        They follow from input behind the log position `before`, up to `upto`.
+        They follow from input behind the log position `before`, up to `upto`. What was sent over an earlier connection is
+        not heard: it comes again.
         """
         known = self._sessions.get(who)
         if known is None or known.number != session:
-            return
+            return known is not None
         counts = [0] * (1 + len(NAMES))
         if seq > known.seen:
             known.seen = seq
@@ -193,6 +194,7 @@ class AlertService:
             told.add(upto, keys)
         self._unacknowledged.append((who, seq, counts))
         self._dirty.set()
+        return True
 
     def _switch(self, session: _Session, signal: Signal) -> None:
         rules = session.introduction.inhibitors
