@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from engine.alerts.service import AlertService
     from engine.settings import Addresses, Settings
 
-_AT_ONCE: Final = 32
+_AT_ONCE: Final = 8
+"""Messages, of up to 256 events each, before handlers have their turn."""
 _PATIENCE_S: Final = 3.0
 _LEAST_QUEUE: Final = 1000
 _DEFAULT_QUEUE: Final = 5000

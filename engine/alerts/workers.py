@@ -1,6 +1,6 @@
 """A handler's queue and the task that empties it (alerts.md §9.3).
 
-Bound: `size` events; when full the newest is not taken, which is counted and told once an episode. Order holds within one
+Bound: `size` events beside those being sent; when full the newest is not taken, which is counted and told once an episode. Order holds within one
 handler; a handler that hangs holds up its own queue alone. `drain` waits for what is queued, `stop` does not.
 """
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from engine.alerts.handlers.base import Handler
     from engine.alerts.matching import Match
 
-_AT_ONCE = 256
+_AT_ONCE = 4096
+"""More than the service takes in of nodes in one turn, so that a handler that only writes keeps up with them."""
 
 
 @dataclass(frozen=True, slots=True)

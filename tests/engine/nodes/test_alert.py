@@ -566,3 +566,44 @@ def _check(
         return alert(lambdas, service=Service(stored), annotations=ALL_ANNOTATIONS, **given_rules)
 
     check(make, Model(lambdas, stored, rules), messages, data, edge)
+
+
+PIECES = st.sampled_from(
+    [
+        "{{ .Name }}", "{{ .TaskName }}", "{{ .Group }}", '{{ index .Tags "h" }}', "{{ .Tags.h }}", "{{ .Tags.none }}", "%s&'",
+    ]
+)  # fmt: skip
+LATER = PIECES | st.sampled_from(
+    [
+        "{{ .ID }}", "{{ .Level }}", "{{ .Time }}", "{{ .Duration }}", '{{ index .Fields "v" }}', "{{ .Fields.x }}",
+        "{{ .Fields.none }}", "{{ .Tags }}",
+    ]
+)  # fmt: skip
+DETAILS = LATER | st.sampled_from(
+    ["{{ json . }}", "{{ jsonCompact . }}", "{{ .Message }}", "<b a='{{ .ID }}'>", "<!-- x -->"]
+)
+
+
+@SOME
+@given(
+    st.lists(PIECES, max_size=3).map("".join), st.lists(LATER, max_size=4).map("".join),
+    st.lists(DETAILS, max_size=4).map("".join), streams(ODD_VALUES), batches(ODD_VALUES),
+)  # fmt: skip
+def test_texts_made_by_column_are_those_that_the_templates_render(
+    identity: str, message: str, details: str, points: list[Message], batched: list[Message]
+) -> None:
+    """A template within an action that is always taken says the same, but is rendered alert by alert."""
+    for edge, messages in ((STREAM, points), (BATCH, batched)):
+        told = []
+        for around in ("{}", "{{{{ if true }}}}{}{{{{ end }}}}"):
+            service = Service()
+            texts = (around.format(t) for t in (identity, message, details))
+            operator = alert(
+                {"crit": "TRUE"}, service=service, **dict(zip(("identity", "message", "details"), texts, strict=True))
+            )
+            try:
+                through(operator, messages, edge, [])
+            except TaskError as error:
+                service.asked.append(str(error).partition("executing")[2])
+            told.append((service.events, service.asked))
+        assert told[0] == told[1]
