@@ -61,7 +61,7 @@ class Rules:
 
 
 class AlertOperator(Grouped):
-    """`lambdas`: info, warn, crit, and their resets. Raises CompileError, TaskError for what cannot start."""
+    """`lambdas`: info, warn, crit, and their resets. Raises TaskError for what cannot start."""
 
     def __init__(
         self, *, lambdas: Sequence[ast.Lambda | None], texts: Texts, rules: Rules, annotations: Annotations,

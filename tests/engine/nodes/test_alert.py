@@ -361,6 +361,17 @@ def test_a_lambda_that_fails_is_skipped_and_counted_each_time_it_is_passed() -> 
         (".post().endpoint('x')", "An appropriately formatted url must be specified if an endpoint is not specified"),
         (".log('alerts.log')", "log path must be absolute: alerts.log is not absolute"),
         (".log('/tmp/alerts.log').mode(0444)", "invalid file mode -r--r--r--, must be user writable"),
+        (
+            ".critReset(lambda: 'a' - 'b').warn(lambda: TRUE).warnReset(lambda: 1 > 'a')",
+            (
+                "Failed to compile stateful expression for warnReset: mismatched type to binary operator. got int > string. "
+                "see bool(), int(), float(), string(), duration()"
+            ),
+        ),
+        (
+            ".info(lambda: 'a' - 'b')",
+            "Failed to compile stateful expression for info: invalid math operator - for type string",
+        ),
         (".flapping(0.1, 1.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
         (".flapping(1.1, 0.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
     ],
