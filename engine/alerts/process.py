@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 8
 """Messages, of up to 256 events each, before handlers have their turn."""
+_PRESSED_S: Final = 0.002
 _PATIENCE_S: Final = 3.0
 _LEAST_QUEUE: Final = 1000
 _DEFAULT_QUEUE: Final = 5000
@@ -97,6 +98,7 @@ class Front:
         self._log = log
         self._socket: Any = None
         self._service: AlertService | None = None
+        self._held = False
         self._watched: dict[bytes, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -145,6 +147,13 @@ class Front:
 
         if self._socket.closed:
             return
+        assert self._service is not None
+        if self._held:
+            return
+        if self._service.pressed():
+            self._held = True
+            asyncio.get_running_loop().call_later(_PRESSED_S, self._go_on)
+            return
         for _ in range(_AT_ONCE):
             try:
                 who, message = self._socket.recv_multipart(zmq.DONTWAIT)
@@ -158,6 +167,10 @@ class Front:
                 raise
         # Others have their turn, then the rest.
         asyncio.get_running_loop().call_soon(self._readable)
+
+    def _go_on(self) -> None:
+        self._held = False
+        self._readable()
 
     def _take(self, who: bytes, message: bytes) -> None:
         from engine import rpc  # noqa: PLC0415 - the launcher stays small

@@ -85,6 +85,7 @@ class AlertService:
         self._specs: dict[tuple[str, str], Handler] = {}
         # By topic; a specification's worker by its ID, those of a script by "#" and a number.
         self._workers: dict[str, dict[str, Worker]] = {}
+        self._crowded: set[Worker] = set()
         self._sessions: dict[bytes, _Session] = {}
         self._nodes: dict[str, bytes] = {}
         # By anonymous topic: what nodes had told that crashed.
@@ -200,6 +201,14 @@ class AlertService:
         rules = session.introduction.inhibitors
         self.inhibitors.switch(session.who, signal.group, rules, signal.values, on=signal.switch == 1)
 
+    def pressed(self) -> bool:
+        """Whether more events should wait a moment for a handler that keeps up, but for the moment has its queue half full."""
+        if not self._crowded:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._crowded = {w for w in self._crowded if w.crowded}
+        return any(w.presses(now) for w in self._crowded)
+
     def _event(self, node: Introduction, event: Event, counts: list[int], *, repeated: bool) -> None:
         if self.inhibitors.mutes(event.category, event.tags):
             counts[0] += 1
@@ -223,6 +232,8 @@ class AlertService:
             for worker in workers.values():
                 if not worker.offer(delivery):
                     taken = False
+                if worker.crowded:
+                    self._crowded.add(worker)
         if taken:
             self._keep(topic, event.id, state)
 

@@ -13,7 +13,7 @@ import msgspec
 from engine.config import kinds
 from engine.config.config import Config
 from engine.config.errors import ConfigError
-from engine.settings import EngineSettings, HttpSettings, LogSettings, Settings
+from engine.settings import AlertSettings, EngineSettings, HttpSettings, LogSettings, Settings
 
 if TYPE_CHECKING:
     from engine.config.section import Section
@@ -49,6 +49,9 @@ def to_settings(config: Config) -> Settings:
         ),
         log=_log(ours),
         engine=_engine(ours),
+        alert=AlertSettings(
+            persist_topics=config.alert.persist_topics, topic_buffer_length=config.alert.topic_buffer_length
+        ),
         endpoints=_endpoints(config),
     )
 

@@ -101,6 +101,8 @@ class Loop:
     def run(self) -> int:
         for words in self._words:
             words[status.STATE] = status.RUNNING
+        # Counters of their own are there from the start.
+        self._chain.publish()
         self._control.ready()
         try:
             while self._open:

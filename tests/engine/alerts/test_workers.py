@@ -136,3 +136,23 @@ def test_stopping_does_not_wait_for_a_handler_that_hangs() -> None:
         assert handler.sent == []
 
     run(test)
+
+
+def test_a_handler_is_waited_for_only_while_its_queue_is_half_full_and_a_send_is_short() -> None:
+    async def test(log: Log) -> None:
+        handler = Kept()
+        handler.gate.clear()
+        worker = Worker(handler, None, 4, log)
+        now = asyncio.get_running_loop().time
+        worker.offer(delivery())
+        await handler.entered.wait()
+        for crowded in (False, False, True, True):
+            worker.offer(delivery())
+            assert worker.crowded is crowded
+        assert worker.presses(now())
+        assert not worker.presses(now() + 1.0)
+        handler.gate.set()
+        await worker.drain()
+        assert not worker.crowded
+
+    run(test)
