@@ -13,7 +13,15 @@ import msgspec
 from engine.config import kinds
 from engine.config.config import Config
 from engine.config.errors import ConfigError
-from engine.settings import EngineSettings, EyesSettings, HttpSettings, LogSettings, Settings, StatsSettings
+from engine.settings import (
+    AlertSettings,
+    EngineSettings,
+    EyesSettings,
+    HttpSettings,
+    LogSettings,
+    Settings,
+    StatsSettings,
+)
 
 if TYPE_CHECKING:
     from engine.config.section import Section
@@ -60,6 +68,9 @@ def to_settings(config: Config) -> Settings:
             interval_s=_positive("stats.stats-interval", config.stats.stats_interval) / _NS,
             database=config.stats.database,
             retention_policy=config.stats.retention_policy,
+        ),
+        alert=AlertSettings(
+            persist_topics=config.alert.persist_topics, topic_buffer_length=config.alert.topic_buffer_length
         ),
         endpoints=_endpoints(config),
     )

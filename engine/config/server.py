@@ -189,10 +189,18 @@ class Tls(Section, frozen=True):
 
 
 class Alert(Section, frozen=True):
-    """Topics."""
+    """Topics of alerts and their handlers."""
 
-    persist_topics: bool = True
-    topic_buffer_length: int = 5000
+    persist_topics: Annotated[
+        bool, doc("Whether the last event of each ID is kept over restarts, unless its level is OK.")
+    ] = True
+    topic_buffer_length: Annotated[
+        int,
+        doc(
+            "How many events may wait for a handler; of more the newest is dropped, which is logged. A length below 1000 "
+            "counts as 5000, as in Kapacitor."
+        ),
+    ] = 5000
 
 
 class Deadman(Section, frozen=True):

@@ -314,9 +314,7 @@ class StoreService:
 
     def events_commit(self, events: list[list[Any]]) -> None:
         """Take over the latest states of IDs, each as the members of EventState in order; those of level OK go."""
-        self._store.event_states.commit(
-            [EventState(**dict(zip(EventState.__struct_fields__, e, strict=True))) for e in events]
-        )
+        self._store.event_states.commit_rows(events)
 
     def events_forget(self, topic: str = "", prefix: str = "") -> None:
         """Forget the states of a topic, or of all topics that begin with `prefix`."""

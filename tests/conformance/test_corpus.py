@@ -24,7 +24,6 @@ _CHECKER = _HERE / "check_corpus.py"
 # Cases of a folder that stands here whole, but that need more than this version has.
 _LEFT_OUT = {
     "errors": {
-        "alert_bad_flapping",  # the bounds of flapping are not checked when a task is enabled
         "lambda_string_minus",  # the error does not say which of eval's expressions it is in
         "lambda_type_literal_mismatch",  # same
         "loopback_loop",  # kapacitorLoopback
