@@ -17,6 +17,7 @@ from engine.nodes.alert_output import Annotations
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.forecasts import HoltWintersOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
@@ -117,6 +118,12 @@ def _best(node: influxql.Top | influxql.Bottom, _: Context) -> Operator:
     return BestOperator(n=node.n, **_function(node))
 
 
+def _holt_winters(node: influxql.HoltWinters | influxql.HoltWintersWithFit, _: Context) -> Operator:
+    return HoltWintersOperator(
+        ahead=node.h, season=node.m, interval=node.interval, with_fit=node.with_fit, **_function(node)
+    )
+
+
 def _elapsed(node: influxql.Elapsed, _: Context) -> Operator:
     return TransformOperator(unit=node.unit, **_function(node))
 
@@ -212,6 +219,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         influxql.Percentile: _percentile,
         influxql.Distinct: lambda node, _context: DistinctOperator(**_function(node)),
         **dict.fromkeys((influxql.Top, influxql.Bottom), _best),
+        **dict.fromkeys((influxql.HoltWinters, influxql.HoltWintersWithFit), _holt_winters),
         influxql.Elapsed: _elapsed,
         influxql.MovingAverage: _moving_average,
         **dict.fromkeys((influxql.Difference, influxql.CumulativeSum), _transform),
