@@ -95,11 +95,11 @@ def _key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
 def parse_line(line: bytes, now: int, unit: int) -> Point | None:
     """The point of a line without its newline; None for an empty line or a comment. Raises LineError.
 
+    A carriage return is a character like others, as in the reference: lines do not end with one.
+
     `now`: receive time, truncated to `unit` (ns of the precision) where the line has no timestamp.
     """
     text = line.lstrip(b" \t\0")
-    if text.endswith(b"\r"):
-        text = text[:-1]
     if not text or text[0] == 0x23:
         return None
     try:

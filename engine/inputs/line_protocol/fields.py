@@ -28,7 +28,7 @@ from engine.inputs.line_protocol.layout import (
     STRING,
 )
 
-_COMMA, _SPACE, _EQUALS, _QUOTE, _BACKSLASH, _NEWLINE, _RETURN = 44, 32, 61, 34, 92, 10, 13
+_COMMA, _SPACE, _EQUALS, _QUOTE, _BACKSLASH, _NEWLINE = 44, 32, 61, 34, 92, 10
 _MINUS, _POINT, _PLUS, _LETTER_I = 45, 46, 43, 105
 _QUOTES, _BACKSLASHES = np.uint64(0x2222222222222222), np.uint64(0x5C5C5C5C5C5C5C5C)
 _LOWS, _HIGHS, _ZERO = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080), np.uint64(0)
@@ -126,12 +126,7 @@ def _number(data: Any, i: Any, values: Any, slot: Any) -> Any:
 def _boolean(data: Any, i: Any, values: Any, slot: Any) -> Any:
     """As `parse_value`, for what begins like a boolean."""
     start = i
-    while (
-        byte_at(data, i) != _COMMA
-        and byte_at(data, i) != _SPACE
-        and byte_at(data, i) != _NEWLINE
-        and byte_at(data, i) != _RETURN
-    ):
+    while byte_at(data, i) != _COMMA and byte_at(data, i) != _SPACE and byte_at(data, i) != _NEWLINE:
         i += 1
     size = i - start
     word = load64(data, start)
@@ -193,7 +188,7 @@ def parse_value(data: Any, i: Any, end: Any, values: Any, slot: Any) -> Any:
 @inlined
 def ends_fields(c: Any) -> Any:
     """Whether the byte may stand behind the last field."""
-    return c in (_SPACE, _NEWLINE, _RETURN)
+    return c in (_SPACE, _NEWLINE)
 
 
 @inlined

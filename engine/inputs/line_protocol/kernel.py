@@ -54,7 +54,7 @@ DONE, INCOMPLETE, EXACT, NEW_PATTERN, NEW_SHAPE, FULL, GROW = 0, 1, 2, 3, 4, 5, 
 """Why the kernel stopped: all lines done; the last line has no end yet; a line for the exact parser; a pattern or shape
 that is not known; no room for a row or its values; no room for a new series."""
 
-_COMMENT, _SPACE, _TAB, _QUOTE, _BACKSLASH, _NEWLINE, _RETURN, _MINUS = 35, 32, 9, 34, 92, 10, 13, 45
+_COMMENT, _SPACE, _TAB, _QUOTE, _BACKSLASH, _NEWLINE, _MINUS = 35, 32, 9, 34, 92, 10, 45
 _LATEST = 9223372036854775806
 _LATEST_BITS = np.uint64(_LATEST)
 _SLOTS = types.Array(types.int32, 1, "C", readonly=True)
@@ -167,16 +167,9 @@ def parse(
         if i >= end:
             break
         c = byte_at(data, i)
-        if c in (_RETURN, _COMMENT):
+        if c == _COMMENT:
             # A quote or backslash in a comment can hide its newline from the split into lines.
-            if c == _RETURN:
-                i += 1
-            while (
-                c == _COMMENT
-                and byte_at(data, i) != _NEWLINE
-                and byte_at(data, i) != _QUOTE
-                and byte_at(data, i) != _BACKSLASH
-            ):
+            while byte_at(data, i) != _NEWLINE and byte_at(data, i) != _QUOTE and byte_at(data, i) != _BACKSLASH:
                 i += 1
             if byte_at(data, i) != _NEWLINE or (i >= end and not final):
                 reason = _unfinished(data, i, end, final)
@@ -243,7 +236,7 @@ def parse(
             i += 1
         time = now
         c = byte_at(data, i)
-        if c != _NEWLINE and c != _RETURN:
+        if c != _NEWLINE:
             negative = c == _MINUS
             if negative:
                 i += 1
@@ -257,8 +250,6 @@ def parse(
                 time = -time
             while byte_at(data, i) == _SPACE:
                 i += 1
-        if byte_at(data, i) == _RETURN:
-            i += 1
         if byte_at(data, i) != _NEWLINE or (i >= end and not final):
             reason = _unfinished(data, i, end, final)
             break

@@ -59,8 +59,6 @@ def test_a_good_line_is_its_point(line, name, tags, fields):
         (b"m v=1 -1", S, -S),
         (b"m v=1 0", 1, 0),
         (b"m v=1 9223372036854775806", 1, 9223372036854775806),
-        (b"m v=1 5\r", 1, 5),
-        (b"m v=1\r", S, NOW // S * S),
     ],
 )
 def test_the_time_is_in_units_of_the_precision(line, unit, time):
@@ -72,6 +70,11 @@ def test_the_time_is_in_units_of_the_precision(line, unit, time):
     [
         (b"bad", "missing fields"),
         (b"bad ", "missing fields"),
+        (b"\r", "missing fields"),
+        (b"m v=1\r", "invalid number"),
+        (b"m v=1i\r", "invalid number"),
+        (b"m v=t\r", "invalid boolean"),
+        (b"m v=1 5\r", "bad timestamp"),
         (b"bad2 x", "invalid field format"),
         (b",a=b v=1", "missing measurement"),
         (b"m, v=1", "missing tag key"),
@@ -122,7 +125,7 @@ def test_a_time_that_overflows_its_unit_is_out_of_range():
         parsed(b"cpu v=1 9223372036854775", S)
 
 
-@pytest.mark.parametrize("line", [b"", b"  ", b"# comment", b"\t# v=1", b"\r"])
+@pytest.mark.parametrize("line", [b"", b"  ", b"# comment", b"\t# v=1", b"# \r"])
 def test_empty_lines_and_comments_are_nothing(line):
     assert parsed(line) is None
 
