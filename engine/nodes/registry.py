@@ -23,6 +23,7 @@ from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
 from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.log import LogOperator
+from engine.nodes.loopback import LoopbackOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
@@ -38,7 +39,7 @@ from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
-from tickscript.nodes.outputs import HTTPOut, HTTPPost
+from tickscript.nodes.outputs import HTTPOut, HTTPPost, KapacitorLoopback
 from tickscript.nodes.rows import ChangeDetect, Derivative, Log, Noop, Sample, Shift
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
@@ -160,6 +161,12 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
     )  # fmt: skip
 
 
+def _loopback(node: KapacitorLoopback, _: Context) -> Outside:
+    return LoopbackOperator(
+        database=node.database, retention_policy=node.retention_policy, measurement=node.measurement, tags=node.tags
+    )
+
+
 def _alert(node: Alert, context: Context) -> Operator:
     texts = Texts.read(node.alert_id, node.message, node.details)
     handlers = tuple(inline(h) for h in node.all_handlers())
@@ -234,6 +241,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         StateCount: _state,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
+        KapacitorLoopback: _loopback,
         Alert: _alert,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
     }

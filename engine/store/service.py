@@ -21,6 +21,7 @@ from tickscript.dot import static_dot
 from tickscript.errors import TickscriptError
 from tickscript.formatter import format_script
 from tickscript.nodes.base import StartError
+from tickscript.nodes.outputs import KapacitorLoopback
 from tickscript.vars import decode_vars
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ def _definition(task: Task, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _cannot_start(task: Task, pipeline: Pipeline) -> str:
-    """What refuses the start of a task that compiles, as far as its declaration alone can tell; else empty."""
+    """What refuses the start of a task that compiles, as far as its definition alone can tell; else empty."""
     if not task.dbrps:
         return rules.NO_DBRPS
+    dbrps = [(d.db, d.rp) for d in task.dbrps]
     try:
         pipeline.check_start()
+        for node in pipeline.nodes:
+            if isinstance(node, KapacitorLoopback):
+                node.check_loop(dbrps)
     except StartError as error:
         return str(error)
     return ""

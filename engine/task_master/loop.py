@@ -417,6 +417,7 @@ class Supervisor:
                             "endpoints": self._settings.endpoints,
                             "hostname": self._settings.hostname,
                             "alerts": f"ipc://{self._addresses.alerts}",
+                            "ingest": f"ipc://{self._addresses.ingest}",
                         },
                     )
                 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out"})
+OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out", "kapacitor_loopback"})
 
 
 @dataclass(slots=True)

@@ -23,10 +23,6 @@ _CHECKER = _HERE / "check_corpus.py"
 
 # Cases of a folder that stands here whole, but that need more than this version has.
 _LEFT_OUT = {
-    "errors": {
-        "alert_bad_flapping",  # the bounds of flapping are not checked when a task is enabled
-        "loopback_loop",  # kapacitorLoopback
-    },
     "influxql": {"two_aggregates_joined"},  # join
     "lifecycle": {"union_flush_on_disable"},  # union
     "noop": {"dangling_join", "dangling_union"},  # join, union

@@ -95,6 +95,14 @@ def test_a_lambda_that_cannot_compile_refuses_the_start_and_says_which_it_is(
     assert service.enabled_tasks(after="", limit=10) == [{"id": "t", "error": why}]
 
 
+def test_a_loopback_to_the_task_itself_refuses_the_start(service: StoreService) -> None:
+    script = "stream|from()|kapacitorLoopback().database('d').retentionPolicy('{}')"
+    assert _create(service, "t", script=script.format("r"))["actions"] == [
+        ["fail", "t", 'loop detected on dbrp: "d"."r"']
+    ]
+    assert _create(service, "u", script=script.format("other"))["actions"][0][0] == "start"
+
+
 def test_an_error_of_a_run_is_kept_without_being_a_change(store: Store, service: StoreService) -> None:
     before = _create(service, "t")["task"]
     service.task_error("t", "eval2: died")
