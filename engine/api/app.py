@@ -21,6 +21,7 @@ from engine.api.callers import Caller, Servers
 from engine.api.conventions import BASE, METHODS, PREVIEW, answer, answer_headers, failure, route
 from engine.api.debug import Debug
 from engine.api.envelope import BodyTooLargeError, Envelope
+from engine.api.sideload import Sideload
 from engine.api.tasks import Tasks
 from engine.api.templates import Templates
 from engine.definitions.bodies import RefusedError
@@ -54,6 +55,7 @@ def build_app(store: Caller, supervisor: Caller, settings: Settings, alerts: Cal
         *Templates(servers).routes(BASE),
         *Alerts(servers).routes(BASE),
         *Debug(servers).routes(BASE),
+        *Sideload(servers).routes(BASE),
     ]
     log = logs.get_logger(process="frontend")
 

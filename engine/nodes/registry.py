@@ -27,6 +27,8 @@ from engine.nodes.loopback import LoopbackOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
+from engine.nodes.sideload import SideloadOperator
+from engine.nodes.sideload_sources import open_source
 from engine.nodes.source import FromOperator
 from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
@@ -41,6 +43,7 @@ from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
 from tickscript.nodes.outputs import HTTPOut, HTTPPost, KapacitorLoopback
 from tickscript.nodes.rows import ChangeDetect, Derivative, Log, Noop, Sample, Shift
+from tickscript.nodes.sideload import Sideload
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
 
@@ -161,6 +164,11 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
     )  # fmt: skip
 
 
+def _sideload(node: Sideload, context: Context) -> Operator:
+    source = open_source(node.source, context.settings.get("endpoints") or context.endpoints)
+    return SideloadOperator(source=source, order=node.order, fields=node.fields, tags=node.tags, quiet=node.quiet)
+
+
 def _loopback(node: KapacitorLoopback, _: Context) -> Outside:
     return LoopbackOperator(
         database=node.database, retention_policy=node.retention_policy, measurement=node.measurement, tags=node.tags
@@ -239,6 +247,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
         StateDuration: _state,
         StateCount: _state,
+        Sideload: _sideload,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
         KapacitorLoopback: _loopback,

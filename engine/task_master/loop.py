@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _FRAMES_A_TURN = 64
 _STORE_TIMEOUT_S = 30.0
 _OUT_TIMEOUT_S = 2.0
+_RELOAD_TIMEOUT_S = 15.0
+"""A web service has 10 seconds to answer a sideload node."""
 
 
 class Supervisor:
@@ -469,6 +471,10 @@ class Supervisor:
                 self._reply(who, rpc.pack_answer(number, self._states(arguments["ids"])))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
+            case "sideloads":
+                self._reply(who, rpc.pack_answer(number, self._processes_with("sideload")))
+            case "reload":
+                self._ask_node(who, number, arguments["process"], "reload", {}, _RELOAD_TIMEOUT_S)
             case "ping":
                 self._reply(who, rpc.pack_answer(number, None))
             case _:
@@ -490,12 +496,29 @@ class Supervisor:
         if t is not None and t.executing:
             for p in t.processes:
                 if path in p.paths and not p.exited:
-                    mine = next(self._serial)
-                    deadline = clock.monotonic() + _OUT_TIMEOUT_S
-                    self._asked[mine] = (who, number, deadline, p.nodes[-1])
-                    self._reply(p.id.encode(), rpc.pack_request(mine, "out", {"path": path}))
+                    self._ask_node(who, number, p.id, "out", {"path": path}, _OUT_TIMEOUT_S)
                     return
         self._reply(who, rpc.pack_failure(number, 404, "no task exists"))
+
+    def _processes_with(self, kind: str) -> list[str]:
+        """The running processes that have a node of this kind, by their identities."""
+        found = []
+        for t in self._lifecycle.tasks.values():
+            kinds = {n["name"]: n["kind"] for n in t.definition.plan["nodes"]} if t.executing else {}
+            found += [p.id for p in t.processes if not p.exited and any(kinds.get(name) == kind for name in p.nodes)]
+        return found
+
+    def _ask_node(
+        self, who: bytes, number: int, process: str, operation: str, arguments: dict[str, Any], timeout: float
+    ) -> None:
+        """Pass a question on to a process; what it answers goes back to the asker."""
+        p = self._lifecycle.processes.get(process)
+        if p is None or p.exited:
+            self._reply(who, rpc.pack_failure(number, 404, "no such process"))
+            return
+        mine = next(self._serial)
+        self._asked[mine] = (who, number, clock.monotonic() + timeout, p.nodes[-1])
+        self._reply(process.encode(), rpc.pack_request(mine, operation, arguments))
 
     def _on_node_answer(self, number: int, *, ok: bool, value: Any) -> None:
         asked = self._asked.pop(number, None)
