@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _FRAMES_A_TURN = 64
 _STORE_TIMEOUT_S = 30.0
 _OUT_TIMEOUT_S = 2.0
+_NOBODY = b""
+"""Asks in place of a client, for a signal."""
 _RELOAD_TIMEOUT_S = 15.0
 """A web service has 10 seconds to answer a sideload node."""
 
@@ -95,6 +97,7 @@ class Supervisor:
         self._ingress: dict[tuple[str, str, str], int] = {}
         self._throughput: dict[str, tuple[float, int, float]] = {}
         self._stopping = False
+        self._reload = False
         self._log_failing = False
         self._poller = zmq.Poller()
         self._watched: set[Any] = set()
@@ -110,6 +113,7 @@ class Supervisor:
         wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         poller = self._poller
         for s in (self._ingest, self._router, self._store):
             poller.register(s, zmq.POLLIN)
@@ -122,6 +126,10 @@ class Supervisor:
             ready = dict(poller.poll(timeout))
             if wake in ready:
                 os.read(wake, 4096)
+            if self._reload:
+                self._reload = False
+                for process in self._processes_with("sideload"):
+                    self._ask_node(_NOBODY, 0, process, "reload", {}, _RELOAD_TIMEOUT_S)
             if self._router in ready:
                 self._on_router()
             if self._store in ready:
@@ -139,6 +147,9 @@ class Supervisor:
 
     def _on_term(self, *_: Any) -> None:
         self._stopping = True
+
+    def _on_hangup(self, *_: Any) -> None:
+        self._reload = True
 
     def _next_timeout(self) -> int | None:
         """Milliseconds until something is due."""
@@ -159,9 +170,8 @@ class Supervisor:
         now = clock.monotonic()
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
-        for number in [n for n, (_, _, d, _) in self._asked.items() if d <= now]:
-            who, theirs, _, node = self._asked.pop(number)
-            self._reply(who, rpc.pack_failure(theirs, 503, f"node {node} does not answer"))
+        for number, node in [(n, node) for n, (_, _, d, node) in self._asked.items() if d <= now]:
+            self._on_node_answer(number, ok=False, value={"code": 503, "message": f"node {node} does not answer"})
 
     def _suspend(self) -> None:
         """End at once: nothing is flushed; what was acknowledged and not processed is in the log."""
@@ -524,8 +534,11 @@ class Supervisor:
         asked = self._asked.pop(number, None)
         if asked is None:
             return
-        who, theirs, _, _ = asked
-        if ok:
+        who, theirs, _, node = asked
+        if who == _NOBODY:
+            if not ok:
+                self._log.error("failed to reload", node=node, error=value["message"])
+        elif ok:
             self._reply(who, rpc.pack_answer(theirs, value))
         else:
             self._reply(who, rpc.pack_failure(theirs, value["code"], value["message"]))

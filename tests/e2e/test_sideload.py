@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from tests.harness import Receiver, Server
@@ -28,6 +30,8 @@ def test_a_reload_reaches_the_running_nodes_and_tells_what_failed(server: Server
         server.write("m v=1 2")
         assert receiver.next("/s").json["series"][0]["values"][0][1] == 2
         values.write_text("limit: [")
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_log(lambda r: r.get("msg") == "failed to reload" and r["node"] == "sideload2")
         answer = server.http.post("/kapacitor/v1/sideload/reload")
         assert answer.status_code == 500
         assert answer.json()["error"].startswith(
