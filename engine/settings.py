@@ -105,3 +105,4 @@ class Addresses(msgspec.Struct, frozen=True):
     status: str
     alerts: str = ""
     logs: str = ""
+    loopback: str = ""

@@ -17,14 +17,18 @@ from engine.nodes.alert_output import Annotations
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.forecasts import HoltWintersOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
 from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.log import LogOperator
+from engine.nodes.loopback import LoopbackOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
+from engine.nodes.sideload import SideloadOperator
+from engine.nodes.sideload_sources import open_source
 from engine.nodes.source import FromOperator
 from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
@@ -37,8 +41,9 @@ from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
-from tickscript.nodes.outputs import HTTPOut, HTTPPost
+from tickscript.nodes.outputs import HTTPOut, HTTPPost, KapacitorLoopback
 from tickscript.nodes.rows import ChangeDetect, Derivative, Log, Noop, Sample, Shift
+from tickscript.nodes.sideload import Sideload
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
 
@@ -117,6 +122,12 @@ def _best(node: influxql.Top | influxql.Bottom, _: Context) -> Operator:
     return BestOperator(n=node.n, **_function(node))
 
 
+def _holt_winters(node: influxql.HoltWinters | influxql.HoltWintersWithFit, _: Context) -> Operator:
+    return HoltWintersOperator(
+        ahead=node.h, season=node.m, interval=node.interval, with_fit=node.with_fit, **_function(node)
+    )
+
+
 def _elapsed(node: influxql.Elapsed, _: Context) -> Operator:
     return TransformOperator(unit=node.unit, **_function(node))
 
@@ -151,6 +162,17 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
         target=target, headers=node.headers, code_field=node.code_field, capture_response=node.capture_response,
         timeout=node.timeout,
     )  # fmt: skip
+
+
+def _sideload(node: Sideload, context: Context) -> Operator:
+    source = open_source(node.source, context.settings.get("endpoints") or context.endpoints)
+    return SideloadOperator(source=source, order=node.order, fields=node.fields, tags=node.tags, quiet=node.quiet)
+
+
+def _loopback(node: KapacitorLoopback, _: Context) -> Outside:
+    return LoopbackOperator(
+        database=node.database, retention_policy=node.retention_policy, measurement=node.measurement, tags=node.tags
+    )
 
 
 def _alert(node: Alert, context: Context) -> Operator:
@@ -212,6 +234,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         influxql.Percentile: _percentile,
         influxql.Distinct: lambda node, _context: DistinctOperator(**_function(node)),
         **dict.fromkeys((influxql.Top, influxql.Bottom), _best),
+        **dict.fromkeys((influxql.HoltWinters, influxql.HoltWintersWithFit), _holt_winters),
         influxql.Elapsed: _elapsed,
         influxql.MovingAverage: _moving_average,
         **dict.fromkeys((influxql.Difference, influxql.CumulativeSum), _transform),
@@ -224,8 +247,10 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
         StateDuration: _state,
         StateCount: _state,
+        Sideload: _sideload,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
+        KapacitorLoopback: _loopback,
         Alert: _alert,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
     }

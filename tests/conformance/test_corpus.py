@@ -23,12 +23,7 @@ _CHECKER = _HERE / "check_corpus.py"
 
 # Cases of a folder that stands here whole, but that need more than this version has.
 _LEFT_OUT = {
-    "errors": {
-        "lambda_string_minus",  # the error does not say which of eval's expressions it is in
-        "lambda_type_literal_mismatch",  # same
-        "loopback_loop",  # kapacitorLoopback
-    },
-    "influxql": {"holt_winters_with_fit", "two_aggregates_joined"},  # holtWinters, join
+    "influxql": {"two_aggregates_joined"},  # join
     "lifecycle": {"union_flush_on_disable"},  # union
     "noop": {"dangling_join", "dangling_union"},  # join, union
     "pipeline": {"combine_ratio", "compare_yesterday", "error_rate", "flatten_rows"},  # combine, join, flatten
