@@ -30,13 +30,15 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together."""
+    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together. `join_buffer_bytes` bounds what a
+    join or union holds of parents that are ahead."""
 
     max_frame_rows: int = 8192
     max_frame_bytes: int = 1 << 20
     drain_timeout_s: float = 10.0
     start_timeout_s: float = 30.0
     max_nodes: int = 16384
+    join_buffer_bytes: int = 256 << 20
     zone: str = "UTC"
 
 

@@ -75,6 +75,7 @@ def _engine(ours: Tickworks) -> EngineSettings:
         drain_timeout_s=_positive("tickworks.drain-timeout", ours.drain_timeout) / _NS,
         start_timeout_s=_positive("tickworks.start-timeout", ours.start_timeout) / _NS,
         max_nodes=_positive("tickworks.max-nodes", ours.max_nodes),
+        join_buffer_bytes=_positive("tickworks.join-buffer-size", ours.join_buffer_size),
         zone=ours.zone,
     )
 

@@ -20,14 +20,17 @@ from engine.nodes.eval import EvalOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
+from engine.nodes.join import JoinOperator
 from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.log import LogOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
+from engine.nodes.skew import DEFAULT_BYTES
 from engine.nodes.source import FromOperator
 from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
+from engine.nodes.union import UnionOperator
 from engine.nodes.where import WhereOperator
 from engine.nodes.window import WindowOperator
 from engine.operator import TaskError
@@ -35,6 +38,7 @@ from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
 from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
+from tickscript.nodes.combining import Join, Union
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
 from tickscript.nodes.outputs import HTTPOut, HTTPPost
@@ -142,6 +146,19 @@ def _state(node: StateDuration | StateCount, context: Context) -> Operator:
     return StateOperator(condition=node.lambda_, as_=node.as_, unit=unit, context=context, quiet=node.quiet)
 
 
+def _join(node: Join, context: Context) -> Operator:
+    return JoinOperator(
+        parents=node.parents, as_=node.as_, on=node.on, delimiter=node.delimiter, tolerance=node.tolerance,
+        fill=node.fill, stream_name=node.stream_name, delete_all=node.delete_all, batch=node.wants == BATCH,
+        most=context.settings.get("join_buffer_bytes", DEFAULT_BYTES),
+    )  # fmt: skip
+
+
+def _union(node: Union, context: Context) -> Operator:
+    most = context.settings.get("join_buffer_bytes", DEFAULT_BYTES)
+    return UnionOperator(parents=node.parents, rename=node.rename, batch=node.wants == BATCH, most=most)
+
+
 def _http_post(node: HTTPPost, context: Context) -> Outside:
     if node.endpoints:
         target = Target.of_endpoint(node.endpoints[0], context.settings.get("endpoints") or context.endpoints)
@@ -224,6 +241,8 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
         StateDuration: _state,
         StateCount: _state,
+        Join: _join,
+        Union: _union,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
         Alert: _alert,

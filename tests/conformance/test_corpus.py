@@ -29,12 +29,8 @@ _LEFT_OUT = {
         "lambda_type_literal_mismatch",  # same
         "loopback_loop",  # kapacitorLoopback
     },
-    "influxql": {"holt_winters_with_fit", "two_aggregates_joined"},  # holtWinters, join
-    "lifecycle": {"union_flush_on_disable"},  # union
-    "noop": {"dangling_join", "dangling_union"},  # join, union
-    "pipeline": {"combine_ratio", "compare_yesterday", "error_rate", "flatten_rows"},  # combine, join, flatten
-    "shift": {"join_with_past"},  # join
-    "trickle": {"join_with_stream"},  # join
+    "influxql": {"holt_winters_with_fit"},  # holtWinters
+    "pipeline": {"combine_ratio", "flatten_rows"},  # combine, flatten
 }
 _FOLDERS = sorted(path.name for path in _CORPUS.iterdir())
 _SETTINGS = {"default settings": "", "frames of one row": "[tickworks]\nmax-frame-rows = 1\n"}
