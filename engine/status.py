@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 PAGE = 4096
 _WORDS = 192
 _EXTRA = _WORDS * 8
-_MAX_EDGES = 64
+MAX_EDGES = 64
+"""Of so many parents a page counts the messages apart."""
 
 TICK, STATE, ERRORS, CARDINALITY, AVG_EXEC_NS = 0, 1, 2, 3, 4
 FIRST_IN_WORK, LAST_IN_WORK, DEALT, INPUT_ROWS, OUTPUT_ROWS = 5, 6, 7, 8, 9
 WAITING, EXTRA_SEQ, EXTRA_LEN, COLLECTED, EMITTED = 10, 11, 12, 13, 14
 PARENT_EDGES = 16
-CHILD_EDGES = PARENT_EDGES + _MAX_EDGES
+CHILD_EDGES = PARENT_EDGES + MAX_EDGES
 
 STARTING, RUNNING, BLOCKED, ENDED, FAILED = 0, 1, 2, 3, 4
 
@@ -64,10 +65,10 @@ class Page:
         return {}
 
     def parent_emitted(self, parents: int) -> list[int]:
-        return list(self.words[PARENT_EDGES : PARENT_EDGES + min(parents, _MAX_EDGES)])
+        return list(self.words[PARENT_EDGES : PARENT_EDGES + min(parents, MAX_EDGES)])
 
     def child_collected(self, children: int) -> list[int]:
-        return list(self.words[CHILD_EDGES : CHILD_EDGES + min(children, _MAX_EDGES)])
+        return list(self.words[CHILD_EDGES : CHILD_EDGES + min(children, MAX_EDGES)])
 
 
 class StatusFile:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from engine.frames.model import Event, Frame, Groups, Section
 
-_FIRST_LINES = 1024
+_FIRST_LINES = 8192
 
 
 class JoinOperator:

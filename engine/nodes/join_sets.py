@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from engine.frames.jit import BOOL, I32, I64, I64_OUT, INT, array, helper, kernel
+from engine.frames.jit import BOOL, I32, I64, I64_OUT, INT, array, inlined, kernel
 
 LINES = array(types.int64, writable=True, ndim=2)
 NEVER = np.int64(-(2**63))
@@ -35,7 +35,7 @@ SLOT, WHEN, MEMBERS = 0, 1, 2
 ROWS, NEED_SETS, NEED_ROWS = 0, 1, 2
 
 
-@helper
+@inlined
 def has_room(sends: Any, leaving: Any, sets: Any, counts: Any, out: Any, done: Any) -> Any:
     """Whether `sends` more sets, and the departure of `leaving` sets, have room; if not, `done` tells the need."""
     if counts[LIVE] + sends <= len(sets) and done[ROWS] + leaving <= len(out):
@@ -45,7 +45,7 @@ def has_room(sends: Any, leaving: Any, sets: Any, counts: Any, out: Any, done: A
     return False
 
 
-@helper
+@inlined
 def _new_set(slot: Any, time: Any, prev: Any, after: Any, sources: Any, groups: Any, sets: Any, counts: Any) -> Any:
     """An empty set between two others (-1: the end of the list)."""
     at = counts[FREE]
@@ -73,7 +73,7 @@ def _new_set(slot: Any, time: Any, prev: Any, after: Any, sources: Any, groups: 
     return at
 
 
-@helper
+@inlined
 def _place(slot: Any, src: Any, sources: Any, time: Any, unit: Any, groups: Any, sets: Any, counts: Any) -> Any:
     """Put a unit into the first set of its bucket that has no unit of the source, made if there is none."""
     cursor = GROUP + sources + src
@@ -104,7 +104,7 @@ def _place(slot: Any, src: Any, sources: Any, time: Any, unit: Any, groups: Any,
     groups[slot, cursor] = after
 
 
-@helper
+@inlined
 def _leave(slot: Any, at: Any, sources: Any, groups: Any, sets: Any, counts: Any) -> Any:
     """Take the front set out of the group's list; the next one."""
     for s in range(sources):
@@ -123,7 +123,7 @@ def _leave(slot: Any, at: Any, sources: Any, groups: Any, sets: Any, counts: Any
     return after
 
 
-@helper
+@inlined
 def _write(slot: Any, at: Any, sources: Any, sets: Any, out: Any, done: Any) -> Any:
     row = done[ROWS]
     out[row, SLOT] = slot
@@ -133,7 +133,7 @@ def _write(slot: Any, at: Any, sources: Any, sets: Any, out: Any, done: Any) -> 
     done[ROWS] = row + 1
 
 
-@helper
+@inlined
 def settle(slot: Any, sources: Any, groups: Any, sets: Any, counts: Any, out: Any, done: Any) -> Any:
     """Let leave what may: `emit` of §12.3."""
     at = groups[slot, FIRST]
@@ -151,7 +151,7 @@ def settle(slot: Any, sources: Any, groups: Any, sets: Any, counts: Any, out: An
             return
 
 
-@helper
+@inlined
 def know(slot: Any, groups: Any, counts: Any) -> Any:
     """Count the group if it is new."""
     if groups[slot, SEEN] == 0:
@@ -159,7 +159,7 @@ def know(slot: Any, groups: Any, counts: Any) -> Any:
         counts[GROUPS] += 1
 
 
-@helper
+@inlined
 def send(
     slot: Any, src: Any, sources: Any, time: Any, unit: Any, groups: Any, sets: Any, counts: Any, out: Any, done: Any
 ) -> Any:
