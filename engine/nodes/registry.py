@@ -15,8 +15,10 @@ from engine.nodes.aggregates import AggregateOperator, CountOperator
 from engine.nodes.alert import AlertOperator, Rules
 from engine.nodes.alert_output import Annotations
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
+from engine.nodes.combine import CombineOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.flatten import FlattenOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
@@ -38,7 +40,7 @@ from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
 from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
-from tickscript.nodes.combining import Join, Union
+from tickscript.nodes.combining import Combine, Flatten, Join, Union
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
 from tickscript.nodes.outputs import HTTPOut, HTTPPost
@@ -159,6 +161,20 @@ def _union(node: Union, context: Context) -> Operator:
     return UnionOperator(parents=node.parents, rename=node.rename, batch=node.wants == BATCH, most=most)
 
 
+def _combine(node: Combine, context: Context) -> Operator:
+    return CombineOperator(
+        lambdas=node.lambdas, as_=node.as_, delimiter=node.delimiter, tolerance=node.tolerance, most=node.max,
+        stream=node.wants == STREAM, context=context, quiet=node.quiet,
+    )  # fmt: skip
+
+
+def _flatten(node: Flatten, _: Context) -> Operator:
+    return FlattenOperator(
+        on=node.on, delimiter=node.delimiter, tolerance=node.tolerance, bare=node.drop_original_field_name,
+        stream=node.wants == STREAM, quiet=node.quiet,
+    )  # fmt: skip
+
+
 def _http_post(node: HTTPPost, context: Context) -> Outside:
     if node.endpoints:
         target = Target.of_endpoint(node.endpoints[0], context.settings.get("endpoints") or context.endpoints)
@@ -241,6 +257,8 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
         StateDuration: _state,
         StateCount: _state,
+        Combine: _combine,
+        Flatten: _flatten,
         Join: _join,
         Union: _union,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),

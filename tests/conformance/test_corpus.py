@@ -30,7 +30,6 @@ _LEFT_OUT = {
         "loopback_loop",  # kapacitorLoopback
     },
     "influxql": {"holt_winters_with_fit"},  # holtWinters
-    "pipeline": {"combine_ratio", "flatten_rows"},  # combine, flatten
 }
 _FOLDERS = sorted(path.name for path in _CORPUS.iterdir())
 _SETTINGS = {"default settings": "", "frames of one row": "[tickworks]\nmax-frame-rows = 1\n"}
