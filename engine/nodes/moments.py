@@ -94,9 +94,9 @@ class MomentOperator(Grouped):
         template = Frame(self.provides, position=frame.position, parent=frame.parent)
         arrivals = Arrivals(frame)
         slots = self._map(arrivals) if arrivals.n else np.zeros(0, np.int32)
-        for event in frame.events:
-            if event.kind == EventKind.BARRIER and event.group is not None:
-                self._met(event)
+        for barrier in frame.events:
+            if barrier.kind == EventKind.BARRIER and barrier.group is not None:
+                self._met(barrier)
         if self._runs is None:
             if not arrivals.n:
                 return assemble(template, (), frame.events)

@@ -18,8 +18,10 @@ from engine.frames.model import FieldColumn, Frame, Kind, Section, TagColumn, ni
 from engine.frames.strings import Strings
 from engine.nodes.aggregates import AggregateOperator, CountOperator
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
+from engine.nodes.combine import CombineOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.flatten import FlattenOperator
 from engine.nodes.group_by import StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.join import JoinOperator
@@ -75,6 +77,13 @@ def stream(n: int) -> Iterator[Frame]:
 def grouped(n: int) -> Iterator[Frame]:
     """As `stream`, grouped by host."""
     group = FromOperator(group_by=["host"])
+    for frame in stream(n):
+        yield from group.collect(frame, 0)
+
+
+def by_region(n: int) -> Iterator[Frame]:
+    """As `stream`, grouped by region: 125 hosts each, with equal times."""
+    group = FromOperator(group_by=["region"])
     for frame in stream(n):
         yield from group.collect(frame, 0)
 
@@ -162,6 +171,13 @@ OPERATORS: dict[str, tuple[Callable[[int], Iterator[Frame]], Callable[[], Any]]]
     "join on": (twice, _join(on=["host"])),
     "join of windows": (window_twice, _join(batch=True)),
     "union": (twice, lambda: Alternating(UnionOperator(parents=["a", "b"]))),
+    "combine": (
+        by_region,
+        lambda: CombineOperator(
+            lambdas=[parse_lambda("\"host\" == 'server0000'"), parse_lambda("TRUE")], as_=["a", "b"]
+        ),
+    ),
+    "flatten": (by_region, lambda: FlattenOperator(on=["host"])),
     "httpOut": (grouped, lambda: HttpOutOperator(endpoint="x")),
 }
 
