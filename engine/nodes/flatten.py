@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from engine.frames.model import BATCH, STREAM, Batches, FieldColumn, Section
+from engine.frames.model import BATCH, STREAM, Batches, FieldColumn, Kind, Section
 from engine.frames.reshape import concat_sections, take_field, take_rows, widen
 from engine.nodes.arrivals import Arrivals, group_tags
 from engine.nodes.assembly import Piece, assemble
@@ -20,7 +20,7 @@ from engine.nodes.flatten_cells import Cells, Naming, cells_of
 from engine.nodes.moments import MomentOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -82,15 +82,31 @@ def _alike(moments: Moments, cells: Cells) -> Iterator[tuple[NDArray[np.int64], 
         table = starts[some][:, None] + np.arange(size)
         same = (marks[table] == marks[table[0]]).all(axis=1)
         table = table[same]
-        fields = {
-            cells.names[cells.name[at]]: take_field(source[cells.fields[cells.field[at]]], cells.row[table[:, i]])
-            for i, at in enumerate(table[0].tolist())
-        }
-        yield of[some[same]], fields
+        yield of[some[same]], _columns(cells, table, source)
         left = np.setdiff1d(left, some[same], assume_unique=True)
     bare = np.setdiff1d(np.flatnonzero(moments.closing), of, assume_unique=True)
     if len(bare):
         yield bare, {}
+
+
+def _columns(cells: Cells, table: NDArray[np.int64], source: Mapping[str, FieldColumn]) -> dict[str, FieldColumn]:
+    """The fields that cells make: `table[i, j]` is the cell of row i and column j."""
+    n = len(table)
+    first = table[0]
+    fields: dict[str, FieldColumn] = {}
+    for number in np.unique(cells.field[first]).tolist():
+        # All columns that come from one field in one go: they lie one after the other.
+        mine = np.flatnonzero(cells.field[first] == number)
+        column = take_field(source[cells.fields[number]], cells.row[table[:, mine].T].ravel())
+        for i, name in enumerate(cells.name[first[mine]].tolist()):
+            fields[cells.names[name]] = _part(column, i * n, (i + 1) * n)
+    return fields
+
+
+def _part(column: FieldColumn, start: int, stop: int) -> FieldColumn:
+    valid = None if column.valid is None else column.valid[start:stop]
+    data = column.data.slice(start, stop) if column.kind == Kind.STRING else column.data[start:stop]
+    return FieldColumn(column.kind, data, valid)
 
 
 def _points(moments: Moments, which: NDArray[np.int64], fields: dict[str, FieldColumn]) -> Section:
