@@ -63,8 +63,3 @@ def kernel(result: types.Type, *arguments: types.Type) -> Callable[[F], F]:
 def helper(function: F) -> F:
     """Compile a function that only kernels call; its types follow from theirs."""
     return cast("F", numba.njit(cache=True)(function))
-
-
-def inlined(function: F) -> F:
-    """A helper that is always compiled into its callers: worth it where many arrays would be handed on a row."""
-    return cast("F", numba.njit(cache=True, forceinline=True)(function))

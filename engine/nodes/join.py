@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from engine.frames.model import Event, Frame, Groups, Section
 
-_FIRST_LINES = 8192
+_FIRST_LINES = 16384
 
 
 class JoinOperator:
@@ -75,6 +75,8 @@ class JoinOperator:
         self._keys = np.empty((0, len(self._fresh_key)), np.int64)
         self._own = np.empty((0, join_pairs.WIDTH), np.int64)
         self._heard = np.zeros(self._sources + 1, np.int64)
+        self._sends = np.empty((_FIRST_LINES if self._on else 0, 4), np.int64)
+        self._sent = np.zeros(2, np.int64)
 
     @property
     def cardinality(self) -> int:
@@ -93,13 +95,14 @@ class JoinOperator:
         for start, stop, event in arrivals.segments():
             if stop > start:
                 slots = self._map(arrivals, start, stop)
-                chosen = (slots, times[start:stop])
+                when = times[start:stop]
                 if self._on:
                     places = self._key_slots.map(keyed, start, stop)
                     self._keys = _follow(self._keys, self._key_slots, self._fresh_key)
-                    self._run_pairs(chosen, places, specific[start:stop], base + start, parent, outbox)
+                    self._run_pairs(slots, places, when, specific[start:stop], base + start, parent, outbox)
                 else:
-                    self._run_sets(chosen, base + start, parent, outbox)
+                    sources = np.full(stop - start, parent, np.int32)
+                    self._run_sets(slots, sources, when, np.arange(base + start, base + stop), outbox)
             if event is not None:
                 self._event(event, parent, outbox)
         self._flush(outbox)
@@ -126,27 +129,33 @@ class JoinOperator:
             self._own = grown(self._own, len(held.place), None)
         return held.take_in(arrivals)
 
-    def _run_sets(self, chosen: tuple[Any, Any], base: int, parent: int, outbox: Outbox) -> None:
-        at, stop = 0, len(chosen[0])
+    def _run_sets(self, slots: Any, sources: Any, times: Any, units: Any, outbox: Outbox) -> None:
+        """Let messages (or barriers, which have no unit) into their groups."""
+        at = 0
         while True:
-            at = join_sets.collect(*chosen, at, stop, base, parent, self._sources, *self._store())
-            if at == stop:
+            at = join_sets.collect(slots, sources, times, units, at, self._sources, *self._store())
+            if at == len(slots):
                 return
             self._give_room(outbox)
 
     def _run_pairs(
-        self, chosen: tuple[Any, Any], places: Any, specific: Any, base: int, parent: int, outbox: Outbox
+        self, slots: Any, places: Any, times: Any, specific: Any, base: int, parent: int, outbox: Outbox
     ) -> None:
-        slots, times = chosen
+        """Let what follows from the messages of some keys into the groups of specific ones."""
         at, stop = 0, len(slots)
         while True:
             at = join_pairs.collect(
                 slots, places, times, specific, at, stop, base, parent, self._sources, self._keys, self._heard, self._own,
-                *self._store(),
+                self._sends, self._sent,
             )  # fmt: skip
+            sends = np.array(self._sends[: self._sent[join_pairs.SENDS]].T, order="C")
+            self._sent[join_pairs.SENDS] = 0
+            self._run_sets(sends[0].astype(np.int32), sends[1].astype(np.int32), sends[2], sends[3], outbox)
             if at == stop:
                 return
-            self._give_room(outbox)
+            need = int(self._sent[join_pairs.NEED])
+            if need > len(self._sends):
+                self._sends = np.empty((2 * need, 4), np.int64)
 
     def _store(self) -> tuple[Any, ...]:
         return self._groups, self._sets, self._counts, self._out, self._done
@@ -189,9 +198,9 @@ class JoinOperator:
             slot = self._slots.add(event.group)
             self._groups = _follow(self._groups, self._slots, self._fresh_group)
             self._skew.saw(parent, event.time)
-            time = int(round_half_up(np.array([event.time], np.int64), self._tolerance)[0])
-            while not join_sets.advance(slot, parent, self._sources, time, *self._store()):
-                self._give_room(outbox)
+            time = round_half_up(np.array([event.time], np.int64), self._tolerance)
+            source = np.array([parent], np.int32)
+            self._run_sets(np.array([slot], np.int32), source, time, np.array([-1], np.int64), outbox)
         # What left so far stands before the event, and refers to groups that it may end.
         self._flush(outbox)
         if event.group is not None and event.kind == EventKind.DELETE_GROUP:
@@ -202,8 +211,9 @@ class JoinOperator:
         assert event.group is not None
         slot = self._slots.delete(event.group)
         if slot >= 0:
-            join_sets.forget(slot, self._sources, self._groups, self._sets, self._counts)
-            self._groups[slot] = self._fresh_group
+            join_sets.drain(
+                np.array([slot], np.int64), self._sources, self._groups, self._sets, self._counts, self._out[:0], self._done
+            )  # fmt: skip
         if not self._on:
             return
         key = self._key_slots.find(event.group)

@@ -1,10 +1,11 @@
 """`.on()`: which messages of finer and coarser groups meet (nodes.md §12.5).
 
 A source whose groups have more dimensions than `.on()` lists is *specific*, the others are *match* sources; both are
-gathered under a *key*, the group that the listed dimensions make. A pair goes into the specific message's group, where sets
-are made and leave as in any join (`join_sets`). The two caches of a key are linked lists over units.
+gathered under a *key*, the group that the listed dimensions make. What follows from a message is a list of *sends*: messages
+that go into the groups of specific ones, where sets are made and leave as in any join (`join_sets`). The two caches of a key
+are linked lists over units.
 
-Always: a unit lies in at most one cache; kernels check for room before they change anything, and stop without it.
+Always: a unit lies in at most one cache; a message changes nothing unless there is room for all sends that follow from it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import numpy as np
 from numba import types
 
 from engine.frames.jit import BOOL, I32, I64, I64_OUT, INT, U8, array, helper, kernel
-from engine.nodes.join_sets import LINES, LIVE, NEVER, has_room, send
+from engine.nodes.join_sets import LINES, NEVER
 
 # A key's line: the cache of match messages and that of specific ones (first, last, size of each), from MARKS on the low mark
 # of each source.
 MATCHES, SPECIFICS, MARKS = 0, 3, 6
 # What a unit brings with it: bucket time, source, slot of its group, and the next unit in its cache.
 WHEN, SOURCE, SLOT, LINK, WIDTH = 0, 1, 2, 3, 4
+# `done`: sends written, and how many the message needs room for before which the kernel stopped.
+SENDS, NEED = 0, 1
 
 
 @helper
@@ -56,22 +59,32 @@ def _low_mark(key: Any, sources: Any, keys: Any, heard: Any) -> Any:
     return low
 
 
-_STORE = (LINES, LINES, LINES, I64_OUT, LINES, I64_OUT)
+@helper
+def _send(unit: Any, slot: Any, own: Any, sends: Any, done: Any) -> Any:
+    """The unit goes into the group of the slot."""
+    at = done[SENDS]
+    done[SENDS] = at + 1
+    sends[at, 0] = slot
+    sends[at, 1] = own[unit, SOURCE]
+    sends[at, 2] = own[unit, WHEN]
+    sends[at, 3] = unit
 
 
-@kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, LINES, I64_OUT, *_STORE)
+@kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, LINES, I64_OUT, LINES, LINES, I64_OUT)
 def collect(
     slots: Any, places: Any, times: Any, specific: Any, at: Any, stop: Any, base: Any, src: Any, sources: Any, keys: Any,
-    heard: Any, own: Any, groups: Any, sets: Any, counts: Any, out: Any, done: Any,
+    heard: Any, own: Any, sends: Any, done: Any,
 ) -> Any:  # fmt: skip
     """Messages at:stop of a source: slots of their groups and keys, bucket times; `base` is the unit of number 0.
 
-    `heard` has a flag for each source that has ever reported, and their number at the end. Where it stopped.
+    `heard` has a flag for each source that has ever reported, and their number at the end. A send is slot, source, bucket
+    time, unit. Where it stopped.
     """
     for i in range(at, stop):
         k = np.int64(places[i])
-        sends = 3 * keys[k, SPECIFICS + 2] + 2 * keys[k, MATCHES + 2] + 2
-        if not has_room(sends, counts[LIVE] + sends, sets, counts, out, done):
+        need = 3 * keys[k, SPECIFICS + 2] + 2 * keys[k, MATCHES + 2] + 2
+        if done[SENDS] + need > len(sends):
+            done[NEED] = need
             return i
         t = times[i]
         unit = base + i
@@ -86,7 +99,7 @@ def collect(
         low = _low_mark(k, sources, keys, heard)
         c = keys[k, SPECIFICS] if keys[k, SPECIFICS + 2] > 0 else np.int64(-1)
         while c >= 0 and own[c, WHEN] < low:
-            send(own[c, SLOT], own[c, SOURCE], sources, own[c, WHEN], c, groups, sets, counts, out, done)
+            _send(c, own[c, SLOT], own, sends, done)
             c = _pop(k, SPECIFICS, keys, own)
         if specific[i] != 0:
             paired = False
@@ -94,8 +107,8 @@ def collect(
             m = keys[k, MATCHES] if keys[k, MATCHES + 2] > 0 else np.int64(-1)
             while m >= 0:
                 if own[m, WHEN] == t:
-                    send(slot, src, sources, t, unit, groups, sets, counts, out, done)
-                    send(slot, own[m, SOURCE], sources, t, m, groups, sets, counts, out, done)
+                    _send(unit, slot, own, sends, done)
+                    _send(m, slot, own, sends, done)
                     paired = True
                 if own[m, WHEN] >= low:
                     break
@@ -106,14 +119,14 @@ def collect(
                     _pop(k, MATCHES, keys, own)
             if not paired:
                 if t < low:
-                    send(slot, src, sources, t, unit, groups, sets, counts, out, done)
+                    _send(unit, slot, own, sends, done)
                 else:
                     _append(k, SPECIFICS, unit, keys, own)
         else:
             _append(k, MATCHES, unit, keys, own)
             while c >= 0 and own[c, WHEN] == t:
-                send(own[c, SLOT], own[c, SOURCE], sources, t, c, groups, sets, counts, out, done)
-                send(own[c, SLOT], src, sources, t, unit, groups, sets, counts, out, done)
+                _send(c, own[c, SLOT], own, sends, done)
+                _send(unit, own[c, SLOT], own, sends, done)
                 c = _pop(k, SPECIFICS, keys, own)
     return stop
 

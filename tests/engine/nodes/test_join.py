@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.frames.model import BATCH, STREAM, Span
+from engine.nodes import join
 from engine.nodes.join import JoinOperator
 from engine.operator import TaskError
 from tests.engine.nodes.fan_in import JoinModel, check_fan_in, frames_by_parent, interleaved
@@ -82,6 +84,16 @@ def test_joins_on_fewer_dimensions_are_those_of_the_model(
     )
     model = {**how, "fill": None if how["fill"] is True else how["fill"]}
     check_fan_in(lambda: made({**how, "edge": edge}), JoinModel(**model), sent, data, edge)
+
+
+@pytest.mark.parametrize("on", [(), ("h",)])
+@given(st.data())
+def test_room_for_sets_and_output_grows_as_it_is_needed(on: tuple[str, ...], data: st.DataObject) -> None:
+    how = {**data.draw(properties(2)), "on": on, "fill": "null"}
+    dims = [("h",), ("h", "r") if on else ("h",)]
+    sent = interleaved(data, [data.draw(source(STREAM, d, by_name=False, most=20)) for d in dims])
+    with mock.patch.object(join, "_FIRST_LINES", 1):
+        check_fan_in(lambda: made(how), JoinModel(**how), sent, data)
 
 
 def points(name: str, *times_of: float, value: str = "v", **more: Any) -> list[Message]:
