@@ -11,52 +11,16 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from engine.frames.jit import I32_OUT, I64, I64_OUT, INT, array, helper, kernel
+from engine.frames.jit import I32_OUT, I64, I64_OUT, INT, array, kernel
 from engine.slots import grown
 
 _LINES = array(types.int64, writable=True, ndim=2)
 _NEVER = np.int64(-(2**63))
+_NOTHING = np.zeros(0, np.int64)
 # A parent's line: first, last and number of its waiting messages, and its mark.
 _FIRST, _LAST, _SIZE, _MARK, _WIDTH = 0, 1, 2, 3, 4
 # `counts`: first free node or -1, nodes ever used, nodes waiting.
 _FREE, _HIGH, _WAITING = 0, 1, 2
-
-
-@helper
-def _push(parent: Any, time: Any, queues: Any, node_time: Any, link: Any, counts: Any) -> Any:
-    node = counts[_FREE]
-    if node >= 0:
-        counts[_FREE] = np.int64(link[node])
-    else:
-        node = counts[_HIGH]
-        counts[_HIGH] = node + 1
-    counts[_WAITING] += 1
-    node_time[node] = time
-    link[node] = -1
-    if queues[parent, _SIZE] == 0:
-        queues[parent, _FIRST] = node
-    else:
-        link[queues[parent, _LAST]] = node
-    queues[parent, _LAST] = node
-    queues[parent, _SIZE] += 1
-
-
-@helper
-def _release(low: Any, queues: Any, node_time: Any, link: Any, counts: Any, left: Any, at: Any) -> Any:
-    """Parent by parent, let go from the front what is not later than `low`; the new number of those that left."""
-    for p in range(len(queues)):
-        while queues[p, _SIZE] > 0:
-            node = queues[p, _FIRST]
-            if node_time[node] > low:
-                break
-            queues[p, _FIRST] = np.int64(link[node])
-            queues[p, _SIZE] -= 1
-            link[node] = counts[_FREE]
-            counts[_FREE] = node
-            counts[_WAITING] -= 1
-            left[at] = p
-            at += 1
-    return at
 
 
 _STORE = (_LINES, I64_OUT, I32_OUT, I64_OUT, I32_OUT)
@@ -64,35 +28,49 @@ _STORE = (_LINES, I64_OUT, I32_OUT, I64_OUT, I32_OUT)
 
 @kernel(INT, I64, INT, *_STORE)
 def _offer(times: Any, parent: Any, queues: Any, node_time: Any, link: Any, counts: Any, left: Any) -> Any:
-    """Handle messages of a parent one by one; `left` gets the parent of each message that leaves. How many."""
+    """Handle messages of a parent one by one; `left` gets the parent of each message that leaves. How many.
+
+    Without a parent (-1) it is the end of all data: everything leaves, by the time of the fronts, and there are no marks. It
+    is one function because a call that hands arrays on counts their references, which takes longer than the work.
+    """
     at = 0
-    for time in times:
-        _push(parent, time, queues, node_time, link, counts)
-        while True:
+    for i in range(max(len(times), 1 if parent < 0 else 0)):
+        if parent >= 0:
+            node = counts[_FREE]
+            if node >= 0:
+                counts[_FREE] = np.int64(link[node])
+            else:
+                node = counts[_HIGH]
+                counts[_HIGH] = node + 1
+            counts[_WAITING] += 1
+            node_time[node] = times[i]
+            link[node] = -1
+            if queues[parent, _SIZE] == 0:
+                queues[parent, _FIRST] = node
+            else:
+                link[queues[parent, _LAST]] = node
+            queues[parent, _LAST] = node
+            queues[parent, _SIZE] += 1
+        going = True
+        while going:
             low = np.int64(2**63 - 1)
             for p in range(len(queues)):
                 if queues[p, _SIZE] > 0:
                     queues[p, _MARK] = node_time[queues[p, _FIRST]]
-                low = min(low, queues[p, _MARK])
-            if low == _NEVER:
-                break
+                if parent >= 0 or queues[p, _SIZE] > 0:
+                    low = min(low, queues[p, _MARK])
             before = at
-            at = _release(low, queues, node_time, link, counts, left, at)
-            if at == before:
-                break
-    return at
-
-
-@kernel(INT, *_STORE)
-def _drain(queues: Any, node_time: Any, link: Any, counts: Any, left: Any) -> Any:
-    """The end of all data: everything leaves, by the time of the fronts."""
-    at = 0
-    while counts[_WAITING] > 0:
-        low = np.int64(2**63 - 1)
-        for p in range(len(queues)):
-            if queues[p, _SIZE] > 0:
-                low = min(low, node_time[queues[p, _FIRST]])
-        at = _release(low, queues, node_time, link, counts, left, at)
+            for p in range(len(queues)):
+                while low != _NEVER and queues[p, _SIZE] > 0 and node_time[queues[p, _FIRST]] <= low:
+                    node = queues[p, _FIRST]
+                    queues[p, _FIRST] = np.int64(link[node])
+                    queues[p, _SIZE] -= 1
+                    link[node] = counts[_FREE]
+                    counts[_FREE] = node
+                    counts[_WAITING] -= 1
+                    left[at] = p
+                    at += 1
+            going = at > before
     return at
 
 
@@ -122,7 +100,7 @@ class MergeOrder:
     def drain(self) -> Any:
         """Everything leaves: as `offer`."""
         left = np.empty(self.waiting, np.int32)
-        return left[: _drain(self._queues, self._time, self._link, self._counts, left)]
+        return left[: _offer(_NOTHING, -1, self._queues, self._time, self._link, self._counts, left)]
 
     def snapshot(self) -> list[bytes]:
         """Plain msgpack values."""
