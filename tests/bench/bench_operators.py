@@ -105,6 +105,14 @@ def twice(n: int) -> Iterator[Frame]:
         yield kept
 
 
+def coarse_and_fine(n: int) -> Iterator[Frame]:
+    """As `twice`, but the second parent is grouped by region, too."""
+    coarse, fine = FromOperator(group_by=["host"]), FromOperator(group_by=["host", "region"])
+    for frame in stream(n):
+        for group in (coarse, fine):
+            yield from project(group.collect(frame, 0), frozenset({"usage_0"}))
+
+
 def window_twice(n: int) -> Iterator[Frame]:
     """As `windows`, each frame once for each of two parents."""
     for frame in windows(n):
@@ -168,7 +176,7 @@ OPERATORS: dict[str, tuple[Callable[[int], Iterator[Frame]], Callable[[], Any]]]
     "default": (grouped, lambda: DefaultOperator(fields={"x": 1.0}, tags={"dc": "none"})),
     "delete": (grouped, lambda: DeleteOperator(fields=["usage_1"], tags=["region"])),
     "join": (twice, _join()),
-    "join on": (twice, _join(on=["host"])),
+    "join on": (coarse_and_fine, _join(on=["host"])),
     "join of windows": (window_twice, _join(batch=True)),
     "union": (twice, lambda: Alternating(UnionOperator(parents=["a", "b"]))),
     "combine": (
