@@ -99,6 +99,7 @@ def _engine(ours: Tickworks) -> EngineSettings:
         drain_timeout_s=_positive("tickworks.drain-timeout", ours.drain_timeout) / _NS,
         start_timeout_s=_positive("tickworks.start-timeout", ours.start_timeout) / _NS,
         max_nodes=_positive("tickworks.max-nodes", ours.max_nodes),
+        join_buffer_bytes=_positive("tickworks.join-buffer-size", ours.join_buffer_size),
         zone=ours.zone,
         stall_after_s=_positive("tickworks.stall-after", ours.stall_after) / _NS,
         stall_timeout_s=ours.stall_timeout / _NS if ours.stall_timeout > 0 else None,

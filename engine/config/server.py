@@ -79,6 +79,13 @@ class Tickworks(Section, frozen=True):
         ),
     ] = Duration(0)
     max_nodes: Annotated[int, doc("How many nodes all running tasks together may have.")] = 16384
+    join_buffer_size: Annotated[
+        Size,
+        doc(
+            "How much a `join` or `union` may hold of parents that are ahead of the others. A task that needs more stops with "
+            "an error that says how far they are apart."
+        ),
+    ] = Size(256 << 20)
     zone: Annotated[
         str, doc("Time zone of the calendar functions of lambdas (`hour()`, `weekday()`, …), as in `Europe/Berlin`.")
     ] = "UTC"

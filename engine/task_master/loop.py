@@ -618,6 +618,7 @@ class Supervisor:
                         {
                             "endpoints": self._settings.endpoints,
                             "hostname": self._settings.hostname,
+                            "join_buffer_bytes": engine.join_buffer_bytes,
                             "alerts": f"ipc://{self._addresses.alerts}",
                             "ingest": f"ipc://{self._addresses.loopback}",
                         },

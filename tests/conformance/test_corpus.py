@@ -22,14 +22,7 @@ _ORIGINALS = ROOT.parent / "shared"
 _CHECKER = _HERE / "check_corpus.py"
 
 # Cases of a folder that stands here whole, but that need more than this version has.
-_LEFT_OUT = {
-    "influxql": {"two_aggregates_joined"},  # join
-    "lifecycle": {"union_flush_on_disable"},  # union
-    "noop": {"dangling_join", "dangling_union"},  # join, union
-    "pipeline": {"combine_ratio", "compare_yesterday", "error_rate", "flatten_rows"},  # combine, join, flatten
-    "shift": {"join_with_past"},  # join
-    "trickle": {"join_with_stream"},  # join
-}
+_LEFT_OUT: dict[str, set[str]] = {}
 _FOLDERS = sorted(path.name for path in _CORPUS.iterdir())
 _SETTINGS = {"default settings": "", "frames of one row": "[tickworks]\nmax-frame-rows = 1\n"}
 
