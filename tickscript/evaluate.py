@@ -237,7 +237,7 @@ class Evaluator:
         raise _located(function, f'no method or property "{function.name}" on {go_type(owner)}', word=function.name)
 
     def _call_property(self, owner: Declared, function: ast.Function, args: Sequence[object]) -> object:
-        if isinstance(owner, Udf) and function.name in owner.info.options:
+        if isinstance(owner, Udf) and owner.info.takes(function.name):
             owner.set_option(function.name, args)
             return owner
         found = _property(owner, function.name)
@@ -274,7 +274,7 @@ class Evaluator:
         name = function.name
         chains = {*_chain_methods(_node(owner)), _DEADMAN}
         exists = {
-            "property": _property(owner, name) is not None,
+            "property": _property(owner, name) is not None or name in _options(owner),
             "chaining": capitalise(name) in chains,
             "dynamic": name in self._udfs,
         }
@@ -315,9 +315,14 @@ def _property(owner: object, name: str) -> tuple[Declared, Property] | None:
     return None
 
 
+def _options(owner: Declared) -> Mapping[str, tuple[str, ...]]:
+    return owner.info.options if isinstance(owner, Udf) else {}
+
+
 def _property_names(owner: Declared) -> list[str]:
     holders = (owner, owner.alert) if isinstance(owner, Handler) else (owner,)
-    return [declared.name for holder in holders for declared in holder.declaration.by_name.values()]
+    names = [declared.name for holder in holders for declared in holder.declaration.by_name.values()]
+    return [*names, *_options(owner)]
 
 
 def _chain_methods(node: Node) -> Mapping[str, type[Node]]:

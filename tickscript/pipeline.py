@@ -115,7 +115,11 @@ class Pipeline:
     def check_start(self) -> None:
         """StartError for what refuses the start of a task: properties, then edge types, node by node in walk order."""
         for node in self.nodes:
-            node.check_start()
+            try:
+                node.check_start()
+            except StartError as error:
+                error.node = node.name
+                raise
         for node in self.nodes:
             for child in node.children:
                 _check_edge(node, child)

@@ -21,7 +21,7 @@ from tickscript.nodes.groups import GroupBy
 from tickscript.nodes.rows import Derivative, Log, Shift
 from tickscript.nodes.stats import DeadmanConfig, Stats
 from tickscript.nodes.stream import From
-from tickscript.nodes.udf import Udf
+from tickscript.nodes.udf import OPAQUE, Udf
 from tickscript.parser import parse
 from tickscript.pipeline import DBRP
 from tickscript.vars import Var
@@ -277,11 +277,30 @@ def test_options_of_a_udf_keep_the_order_of_their_calls() -> None:
                 "Use '@' operator instead: 'node@shout(..)'."
             ),
         ),
+        (
+            "stream|from()@shout()|loud()",
+            (
+                'line 1 char 23: no chaining method "loud" on *pipeline.UDFNode, but property does exist. '
+                "Use '.' operator instead: 'node.loud(..)'."
+            ),
+        ),
         ("stream|from()@shout().Loud()", 'line 1 char 23: no method or property "Loud" on *pipeline.UDFNode'),
     ],
 )
 def test_udf_calls_that_do_not_fit_are_refused(script: str, text: str) -> None:
     assert str(fault(script, udfs=UDFS)) == text
+
+
+def test_an_option_that_does_not_exist_is_compared_with_those_that_do() -> None:
+    assert "loud" in fault("stream|from()@shout().lowd()", udfs=UDFS).candidates
+
+
+def test_a_udf_that_nobody_has_asked_takes_any_option_and_passes_its_parents_edge_on() -> None:
+    node = last("stream|from()@what().quiet().field(1, 'a').window(lambda: TRUE)", udfs={"what": OPAQUE})
+    assert isinstance(node, Udf)
+    assert [name for name, _args in node.options] == ["quiet", "field", "window"]
+    assert (node.wants, node.provides) == ("stream", "stream")
+    assert last("stream|from()|window()@what()", udfs={"what": OPAQUE}).provides == "batch"
 
 
 def test_a_udf_gives_its_children_the_edge_that_it_declares() -> None:

@@ -31,7 +31,12 @@ Names = frozenset[str] | None
 
 
 class StartError(Exception):
-    """A pipeline that was defined cannot be started; `str()` is the text that the API shows."""
+    """A pipeline that was defined cannot be started; `str()` is the text that the API shows.
+
+    `node` is the name of the node that refuses, "" where a link between nodes does.
+    """
+
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
