@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _TIME_SIGNATURE: Final = Signature((DURATION,), DURATION)
 _DEADMAN: Final = "Deadman"
+MAX_LIST_ITEMS: Final = 20_000
 # Methods of the reference's node class that scripts can reach by accident.
 _BOOKKEEPING: Final[Mapping[str, Callable[[Node], object]]] = {
     "Desc": lambda node: node.kind,
@@ -148,7 +149,7 @@ class Evaluator:
             case ast.Lambda():
                 return embed(expression, self.scope)
             case ast.List(items=items):
-                return tuple(self._value(item) for item in items)
+                return _bounded(expression, tuple(self._value(item) for item in items))
             case ast.Function():
                 return Unbound(expression, tuple(self._arguments(expression)))
             case ast.Chain():
@@ -285,6 +286,20 @@ class Evaluator:
         candidates = [*_property_names(owner), *(_lower(chain) for chain in chains), *self._udfs]
         text = f'no method or property "{name}" on {go_type(owner)}'
         raise _located(function, text, word=name, candidates=candidates)
+
+
+def _bounded(place: ast.Node, items: tuple[object, ...]) -> tuple[object, ...]:
+    """The list; EvaluationError when it, with the lists in it, has too many items: each use of a var copies them."""
+    waiting: list[object] = [items]
+    count = 0
+    while waiting:
+        item = waiting.pop()
+        count += 1
+        if count > MAX_LIST_ITEMS:
+            raise _located(place, f"list has more than {MAX_LIST_ITEMS} items with those of the lists in it")
+        if isinstance(item, tuple):
+            waiting += item
+    return items
 
 
 def _apply(function: object, args: Sequence[object]) -> TimeDimension:

@@ -12,7 +12,8 @@ from tests.tickscript.random_pipelines import UDFS, attributes
 from tickscript import ast, plan
 from tickscript.compile import TaskTypeError, api_text, compile_script, compile_template, dbrps_of, task_type_of
 from tickscript.errors import EvaluationError, TickscriptError
-from tickscript.fold import MAX_EMBEDDED_NODES
+from tickscript.evaluate import MAX_LIST_ITEMS
+from tickscript.fold import MAX_EMBEDDED_NODES, MAX_STRING
 from tickscript.formatter import format_expr
 from tickscript.nodes.alert import Alert
 from tickscript.nodes.combining import Union
@@ -347,6 +348,19 @@ def test_lambdas_that_embed_each_other_stay_within_bounds() -> None:
     )
     nesting = "\n".join(f"var v{i + 1} = lambda: !v{i}" for i in range(2000))
     assert "nests deeper" in str(fault(f'var v0 = lambda: "a"\n{nesting}'))
+
+
+def test_lists_and_strings_that_double_stay_within_bounds() -> None:
+    lists = "\n".join(f"var v{i + 1} = [v{i}, v{i}]" for i in range(60))
+    assert str(fault(f"var v0 = ['a']\n{lists}")).endswith(
+        f"list has more than {MAX_LIST_ITEMS} items with those of the lists in it"
+    )
+    strings = "\n".join(f"var v{i + 1} = v{i} + v{i}" for i in range(60))
+    assert str(fault(f"var v0 = 'abcd'\n{strings}")) == (
+        f"the string that an operation gives has more than {MAX_STRING} characters"
+    )
+    squares = "\n".join(f"var v{i + 1} = strReplace(v{i}, '', v{i}, -1) + ''" for i in range(6))
+    assert "result too long for strReplace" in str(fault(f"var v0 = 'abcdefgh'\n{squares}"))
 
 
 def test_a_long_chain_and_many_statements_need_no_recursion() -> None:
