@@ -1,7 +1,7 @@
 """`tickworks tick`: checks, formats and draws TICKscripts without a server, for editors, hooks and CI.
 
 Always: findings and results go to standard output, trouble with arguments and files to standard error; the exit status
-is 1 when there was a finding, 2 for wrong usage or a file that cannot be read, else 0. The language is imported when a
+is 1 when there was a finding, 2 for wrong usage or a file that cannot be read or written, else 0. The language is imported when a
 command runs, so that `--help` stays quick.
 """
 
@@ -11,12 +11,13 @@ import os
 import shutil
 import sys
 import tempfile
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
+
+from cli.excerpts import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,37 +115,27 @@ class _Run:
         where = f"{source.name}:{line}:{char}" if line else source.name
         rows = [f"{where}: {message}"]
         if line and char:
-            rows += _excerpt(source.text, line, char, length)
+            rows += excerpt(source.text, line, char, length)
         if hint:
             rows.append(f"  hint: {hint}")
         self.finding("\n".join(rows))
+
+    def written(self, source: _Source, text: str, backup: bool) -> bool:
+        """Writes the text back to the file of a source; whether that could be done."""
+        assert source.path is not None
+        try:
+            _write_back(source.path, text, backup)
+        except OSError as error:
+            self.unreadable = True
+            typer.echo(f"{source.name}: cannot be written: {error.strerror}", err=True)
+            return False
+        return True
 
     def end(self) -> None:
         if self.unreadable:
             raise typer.Exit(_USAGE)
         if self.findings:
             raise typer.Exit(_FINDING)
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
-
-
-def _excerpt(text: str, line: int, char: int, length: int) -> list[str]:
-    """The line of a place (1-based, `char` in bytes) and carets below its `length` characters; none beyond the text."""
-    lines = text.split("\n")
-    if line > len(lines):
-        return []
-    content = lines[line - 1].rstrip("\r")
-    before = content.encode()[: char - 1].decode(errors="ignore")
-    marked = content[len(before) : len(before) + length]
-    # A tab before the caret stays a tab, so that both lines are indented alike wherever the text is shown.
-    padding = "".join("\t" if character == "\t" else " " * _width(character) for character in before)
-    return [f"  {content}", f"  {padding}{'^' * max(1, _width(marked))}"]
 
 
 def _read_vars(path: Path | None) -> Any:
@@ -360,8 +351,7 @@ def fmt(
             if text != source.text:
                 run.finding(_diff(source, text) if diff else f"{source.name}: not formatted")
         elif source.path is not None and write:
-            if text != source.text:
-                _write_back(source.path, text, backup)
+            if text != source.text and run.written(source, text, backup):
                 typer.echo(f"{source.name}: formatted")
         else:
             for token in lost:

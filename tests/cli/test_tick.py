@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 ROOT = Path(__file__).parents[2]
+TAGS = ".tag('a', 'b')" * 500
 GOOD = "stream\n    |from()\n        .measurement('cpu')\n    |log()\n"
 
 
@@ -55,6 +57,14 @@ def test_the_caret_stands_below_its_character_behind_wide_ones(script: Path) -> 
     line, caret = run("check", script).stdout.splitlines()[1:3]
     # The wide character takes two columns, and one place in the text.
     assert caret.index("^") == line.index("1)") + 1
+
+
+def test_of_a_long_line_only_what_lies_about_the_place_is_shown(script: Path) -> None:
+    script.write_text(f"stream|from()|default(){TAGS}.nope(){TAGS}", "utf-8")
+    _finding, line, caret = run("check", script).stdout.splitlines()[:3]
+    assert len(line) < 420
+    assert line[2] == line[-1] == "…"
+    assert line[caret.index("^") : caret.rindex("^") + 1] == "nope"
 
 
 def test_a_node_that_does_not_exist_gets_a_hint(script: Path) -> None:
@@ -226,6 +236,26 @@ def test_fmt_write_changes_the_file_once_and_keeps_its_mode(script: Path) -> Non
     assert script.stat().st_mode & 0o777 == 0o640
     assert run("fmt", "-w", script).stdout == ""
     assert list(script.parent.iterdir()) == [script]
+
+
+def test_fmt_says_which_file_it_cannot_write_and_goes_on(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.tick"
+    for path in (script, other):
+        path.write_text("stream|from()", encoding="utf-8")
+    replace = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.name == script.name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    result = run("fmt", "-w", script, other)
+    assert (result.exit_code, result.stdout) == (2, f"{other}: formatted\n")
+    assert result.stderr == f"{script}: cannot be written: Permission denied\n"
+    assert sorted(tmp_path.iterdir()) == [script, other]
 
 
 def test_fmt_write_follows_a_link_and_keeps_a_backup(script: Path, tmp_path: Path) -> None:
