@@ -253,7 +253,8 @@ def check(
             run.error(source, error)
         except StartError as error:
             node = f"{error.node}: " if error.node else ""
-            run.finding(f"{source.name}: the task would not start: {node}{error}")
+            line, char, length = error.place or (None, None, 1)
+            run.place(source, f"the task would not start: {node}{error}", line, char, length, None)
     run.end()
 
 

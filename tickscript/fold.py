@@ -33,7 +33,7 @@ def embed(expression: ast.Expr, scope: Scope) -> ast.Expr:
         nonlocal embedded
         if not isinstance(node, ast.Identifier):
             return node
-        value = scope.lookup(node.name)
+        value = look_up(node, scope)
         embedded = embedded or isinstance(value, ast.Lambda)
         return literal(value, node)
 
@@ -41,6 +41,16 @@ def embed(expression: ast.Expr, scope: Scope) -> ast.Expr:
     if embedded:
         _check_size(result)
     return result
+
+
+def look_up(name: ast.Identifier, scope: Scope) -> object:
+    """The value of a name; EvaluationError, with the place and the names there are, when it has none."""
+    try:
+        return scope.lookup(name.name)
+    except EvaluationError as error:
+        raise EvaluationError(
+            str(error), line=name.line, char=name.char, length=len(name.name), word=name.name, candidates=scope
+        ) from None
 
 
 def literal(value: object, place: ast.Node) -> ast.Expr:

@@ -135,15 +135,34 @@ def test_a_configuration_that_cannot_be_used_is_wrong_usage(script: Path, tmp_pa
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        ("batch|query('SELECT 1')|log()", "query1: must define one of 'every' or 'cron'"),
-        ("stream|from()|where(lambda: 1 + 'a' > 2)", "where2: Failed to compile expression in where clause: Failed"),
-        ("stream|from()|window().period(1s)|join(stream|from()).as('a', 'b')", "cannot add child mismatched edges"),
+        (
+            "batch|query('SELECT 1')|log()",
+            "1:7: the task would not start: query1: must define one of 'every' or 'cron'",
+        ),
+        (
+            "stream|from()|where(lambda: 1 + 'a' > 2)",
+            "1:15: the task would not start: where2: Failed to compile expression in where clause: Failed",
+        ),
+        (
+            "stream|from()|window().period(1s)|join(stream|from()).as('a', 'b')",
+            "1:35: the task would not start: cannot add child mismatched edges",
+        ),
     ],
 )
 def test_what_would_refuse_the_start_of_the_task_is_a_finding(script: Path, text: str, finding: str) -> None:
     script.write_text(text, encoding="utf-8")
     result = run("check", script)
-    assert (result.exit_code, f"{script}: the task would not start: {finding}" in result.stdout) == (1, True)
+    assert (result.exit_code, f"{script}:{finding}" in result.stdout) == (1, True)
+    assert "  ^" in result.stdout.splitlines()[2]
+
+
+def test_errors_whose_text_names_no_place_are_shown_at_theirs(script: Path) -> None:
+    script.write_text("stream\n    |from()\n    |where(lambda: tresh > 1)\n", encoding="utf-8")
+    assert run("check", script).stdout.splitlines()[:3] == [
+        f'{script}:3:20: name "tresh" is undefined. Names in scope: time,stream',
+        "      |where(lambda: tresh > 1)",
+        "                     ^^^^^",
+    ]
 
 
 def test_a_template_cannot_start_and_need_not(script: Path, tmp_path: Path) -> None:

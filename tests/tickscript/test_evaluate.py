@@ -16,6 +16,7 @@ from tickscript.evaluate import MAX_LIST_ITEMS
 from tickscript.fold import MAX_EMBEDDED_NODES, MAX_STRING
 from tickscript.formatter import format_expr
 from tickscript.nodes.alert import Alert
+from tickscript.nodes.base import StartError
 from tickscript.nodes.combining import Union
 from tickscript.nodes.expressions import Where
 from tickscript.nodes.groups import GroupBy
@@ -336,6 +337,57 @@ def test_a_global_deadman_watches_the_source_of_every_task_that_does_something()
     )  # fmt: skip
     assert alert.crit == ast.Lambda(ast.Binary("<=", ast.Reference("emitted"), ast.Float(2.5)))
     assert str(fault("var x = 1", deadman=config)) == "task does nothing"
+
+
+# -- places
+
+
+@pytest.mark.parametrize(
+    ("script", "place"),
+    [
+        ("var x = 1 + 'a'", (1, 11, 1)),
+        ("var x =\n1 == 'a'", (2, 3, 2)),
+        ("var x = -(1 / 0)", (1, 13, 1)),
+        ("var x = 1 + foo", (1, 13, 3)),
+        ("var x = foo", (1, 9, 3)),
+        ("var x = ['a', foo]", (1, 15, 3)),
+        ("var x = 1\nvar x = 2", (2, 5, 1)),
+        ("var stream = 2", (1, 5, 6)),
+        ("var x nope", (1, 7, 4)),
+        ("var xy int", (1, 5, 2)),
+        ("stream|from()|where(lambda: foo > 1)", (1, 29, 3)),
+        ("stream|from()\n|eval(lambda: 1)", (2, 2, 4)),
+        ("stream|from().groupBy(1)|log()", (1, 8, 4)),
+        ("stream|from()|alert()\n.snmpTrap('')", (1, 15, 5)),
+        ("stream|from()|top(0, 'a')", (1, 15, 3)),
+        ("stream|from()|join(stream|from())", (1, 15, 4)),
+        ("stream|from()|deadman(1.0, 1s).snmpTrap('')", (1, 15, 7)),
+        ("stream|from()@shout().by(1)", (1, 23, 2)),
+    ],
+)
+def test_every_error_of_a_script_knows_its_place(script: str, place: tuple[int, int, int]) -> None:
+    error = fault(script, udfs=UDFS)
+    assert (error.line, error.char, error.length) == place
+
+
+def test_a_supplied_var_of_another_type_is_where_the_var_is_declared() -> None:
+    for script in ("var a = 1\nvar xy = 2", "var a = 1\nvar xy int"):
+        error = fault(script, vars={"xy": Var("string", "a")})
+        assert (str(error), error.line, error.char) == ("invalid type supplied for xy, got string exp int", 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("script", "node", "place"),
+    [
+        ("stream|from()\n|shift(0s)", "shift2", (2, 2, 5)),
+        ("stream|from()@shout()\n|sample(0)", "sample3", (2, 2, 6)),
+        ("stream|from()|window().period(1s)\n@shout()", "", (2, 2, 5)),
+    ],
+)
+def test_what_refuses_a_start_knows_its_place(script: str, node: str, place: tuple[int, int, int]) -> None:
+    with pytest.raises(StartError) as caught:
+        compile_script(script, udfs=UDFS).check_start()
+    assert (caught.value.node, caught.value.place) == (node, place)
 
 
 # -- bounds and hints
