@@ -257,6 +257,29 @@ def test_handlers_of_one_kind_add_up() -> None:
     assert node.exec[0].command == ("p", "1")
 
 
+def test_a_handler_stands_for_its_alert_where_a_node_is_due() -> None:
+    pipeline = compile_script("var h = stream|from()|alert().slack()\nstream|from()|union(h)|log()")
+    assert [parent.name for parent in pipeline["union5"].parents] == ["alert2", "from3"]
+    pipeline = compile_script("var h = stream|from()|alert().slack()\nstream|from()|join(h).as('a', 'b')")
+    assert [parent.name for parent in pipeline["join5"].parents] == ["from3", "alert2"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sample(1).rate(2)",
+        "top(1, 'a').n(2)",
+        "movingAverage('a', 1).n(2)",
+        "join().as('a').joined(1)",
+        "alert().exec('a').program('b')",
+        "alert().email('a').addresses('b')",
+        "alert().post('a').urls('b')",
+    ],
+)
+def test_parameters_that_are_no_fields_of_the_reference_are_no_properties(call: str) -> None:
+    assert "no method or property" in str(fault(f"stream|from()|{call}"))
+
+
 # -- UDFs
 
 

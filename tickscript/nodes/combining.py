@@ -59,7 +59,7 @@ class Join(Node):
     @classmethod
     def chain(cls, graph: Graph, parent: Node, args: Arguments) -> Node:
         cls.declaration.signature.check(args)
-        others: list[Any] = list(args)
+        others = map(NODE.convert, args)
         return cls().attach(graph, parent, *others)
 
     def check(self) -> None:
@@ -110,7 +110,7 @@ class Union(Node):
     @classmethod
     def chain(cls, graph: Graph, parent: Node, args: Arguments) -> Node:
         cls.declaration.signature.check(args)
-        others: list[Any] = list(args)
+        others = map(NODE.convert, args)
         return cls().attach(graph, *others, parent, edge=parent.provides)
 
     def demand(self, wanted: Demand) -> Demand:
