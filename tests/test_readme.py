@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -71,16 +72,43 @@ def test_shell_scripts_are_executable_and_parse(name: str) -> None:
     subprocess.run([interpreter, "-n", str(path)], check=True)
 
 
-def test_an_old_python_is_named_in_one_line(tmp_path: Path) -> None:
-    old = tmp_path / "python3"
-    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo "Python 3.9.2" || exit 1\n')
-    old.chmod(0o755)
-    ended = subprocess.run(
+def _setup(tmp_path: Path, **pythons: str) -> subprocess.CompletedProcess[str]:
+    """The set-up where PATH has just these Pythons, a folder each in alphabetical order, and a few tools."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("dirname", "basename", "cat", "cksum", "id", "sh"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    for name, text in pythons.items():
+        python = tmp_path / name / "python3"
+        python.parent.mkdir()
+        python.write_text(f"#!/bin/sh\n{text}\n")
+        python.chmod(0o755)
+    path = ":".join(str(tmp_path / folder) for folder in (*sorted(pythons), "tools"))
+    return subprocess.run(
         [str(_ROOT / "tw"), "setup"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "TICKWORKS_VENV": str(tmp_path / "venv")},
+        env={"PATH": path, "TICKWORKS_VENV": str(tmp_path / "venv")},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+_OLD = '[ "$1" = -V ] && echo "Python 3.9.2" || exit 1'
+
+
+def _serves(microseconds: int) -> str:
+    """A Python that needs so long for the work that it is compared by, and only says that it was taken."""
+    return f'case "$*" in *process_time*) echo {microseconds} ;; "-m venv"*) echo "taken: {microseconds}" >&2; exit 3 ;; esac'
+
+
+def test_an_old_python_is_named_in_one_line(tmp_path: Path) -> None:
+    ended = _setup(tmp_path, a=_OLD)
     assert ended.returncode == 2
     assert ended.stderr == "[tickworks] missing: Python 3.11 or later (Python 3.9.2 is too old)\n"
+
+
+@pytest.mark.parametrize(("first", "second", "taken"), [(900, 500, 500), (500, 900, 500), (900, 850, 900)])
+def test_the_clearly_faster_python_is_taken(tmp_path: Path, first: int, second: int, taken: int) -> None:
+    ended = _setup(tmp_path, a=_OLD, b=_serves(first), c=_serves(second))
+    assert ended.returncode == 3
+    assert f"taken: {taken}\n" in ended.stderr
