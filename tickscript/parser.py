@@ -340,15 +340,17 @@ def _too_deep(line: int, char: int) -> DepthError:
     return DepthError(f"parser: nesting deeper than {MAX_NESTING} levels line {line} char {char}", line=line, char=char)
 
 
-def _check_brackets(tokens: tuple[Token, ...]) -> None:
+def _excess_bracket(tokens: tuple[Token, ...]) -> Token | None:
+    """The first bracket that opens deeper than `MAX_NESTING`: what comes behind it need not be parsed."""
     depth = 0
     for token in tokens:
         if token.type in ("LPAR", "LSQB"):
             depth += 1
             if depth > MAX_NESTING:
-                raise _too_deep(token.line, token.char)
+                return token
         elif token.type in ("_RPAR", "_RSQB"):
             depth -= 1
+    return None
 
 
 def _check_nesting(root: ast.Node) -> None:
@@ -385,12 +387,20 @@ def _check_literals(tokens: tuple[Token, ...], end: Any) -> None:
 
 
 def _parse(text: str, scanned: Scan, start: str) -> Any:
+    tokens = scanned.tokens
+    excess = _excess_bracket(tokens)
+    if excess is not None:
+        tokens = tokens[: tokens.index(excess)]
     try:
-        tree: Any = _lark().parse(scanned.tokens, start=start)
+        tree: Any = _lark().parse(tokens, start=start)
     except UnexpectedToken as error:
-        _check_literals(scanned.tokens, error.token)
+        end: Any = error.token
+        _check_literals(tokens, end)
+        if excess is not None and end.type == "$END":
+            raise _too_deep(excess.line, excess.char) from None
         raise _unexpected(text, scanned, error) from None
-    _check_brackets(scanned.tokens)
+    if excess is not None:
+        raise _too_deep(excess.line, excess.char)
     _check_nesting(tree)
     return tree
 

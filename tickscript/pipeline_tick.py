@@ -19,7 +19,7 @@ from tickscript.nodes.autoscale import Ec2Autoscale, SwarmAutoscale
 from tickscript.nodes.batch import Batch, Query
 from tickscript.nodes.combining import Join, Union
 from tickscript.nodes.expressions import Eval
-from tickscript.nodes.handlers import Handler, HandlerType
+from tickscript.nodes.handlers import KINDS, Handler, HandlerType
 from tickscript.nodes.influxql import Function as InfluxQL
 from tickscript.nodes.rows import Noop
 from tickscript.nodes.stats import Stats
@@ -30,7 +30,7 @@ from tickscript.parser import PRECEDENCE
 from tickscript.pipeline import watched_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tickscript.declare import Declared, Property
     from tickscript.nodes.base import Node
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Args = tuple[ast.Expr, ...]
 _UNARY: Final = 6  # binds tighter than any operator
+# Names of handlers that are also properties of other handlers: behind `.opsGenie()`, `.teams()` is OpsGenie's.
+_HIDDEN: Final = frozenset(declared.name for kind in KINDS for declared in kind.declaration.by_name.values())
 
 
 def to_tick(pipeline: Pipeline, *, as_reference: bool = False) -> str:
@@ -102,7 +104,7 @@ class _Writer:
 
     def _properties(self, owner: Declared) -> Iterator[tuple[str, Args]]:
         """The property calls, in order; those of a handler follow the call that makes it."""
-        for declared in owner.declaration.properties:
+        for declared in self._order(owner):
             if isinstance(declared.type, HandlerType):
                 for handler in getattr(owner, declared.attribute):
                     yield from self._handler(handler)
@@ -111,6 +113,13 @@ class _Writer:
                     yield declared.name, args
         if isinstance(owner, Udf):
             yield from owner.printed_options()
+
+    def _order(self, owner: Declared) -> Sequence[Property]:
+        """The properties as they are called: behind a handler its own come first, so what those hide stands before it."""
+        return sorted(
+            owner.declaration.properties,
+            key=lambda declared: isinstance(declared.type, HandlerType) and declared.name not in _HIDDEN,
+        )
 
     def _handler(self, handler: Handler) -> Iterator[tuple[str, Args]]:
         yield handler.method, handler.printed_args()
@@ -175,6 +184,9 @@ class _AsReference(_Writer):
         if isinstance(node, InfluxQL):
             return tuple(ast.String(arg.literal) if isinstance(arg, ast.Duration) else arg for arg in args)
         return args
+
+    def _order(self, owner: Declared) -> Sequence[Property]:
+        return owner.declaration.properties
 
     def _handler(self, handler: Handler) -> Iterator[tuple[str, Args]]:
         if handler.method not in self._FORGOTTEN:

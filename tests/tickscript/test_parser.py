@@ -194,3 +194,25 @@ def test_digits_of_other_scripts_are_scanned_and_then_refused() -> None:
     assert fault("٣") == 'parser: illegal number syntax: "٣"'
     assert fault("1.٣") == 'parser: illegal number syntax: "1.٣"'
     assert fault("٣s") == "parser: invalid duration"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "place"),
+    [
+        ("(" * 100_000, DepthError, "nesting deeper than 100 levels line 1 char 101"),
+        ("f(" * 100_000, DepthError, "nesting deeper than 100 levels line 1 char 202"),
+        ("a " + "(" * 100_000, DepthError, "nesting deeper than 100 levels line 1 char 103"),
+        ("x = " + "(" * 100_000, ParseError, "unexpected = line 1 char 3"),
+        ("08 " + "(" * 100_000, ParseError, 'illegal number syntax: "08"'),
+        ("(" * 100 + "1" + ")" * 100, None, ""),
+    ],
+)
+def test_brackets_beyond_the_bound_end_the_parse_where_they_open(
+    text: str, error: type[ParseError] | None, place: str
+) -> None:
+    if error is None:
+        parse(text)
+        return
+    with pytest.raises(ParseError) as caught:
+        parse(text)
+    assert (type(caught.value), place in str(caught.value)) == (error, True)

@@ -119,6 +119,7 @@ def _evaluate(text: str, task_type: str) -> Pipeline:
         "stream|from()|alert().category('c').discord().embedTitle('t').details('').history(0)",
         "stream|from()|swarmAutoscale().serviceName('s').replicas(lambda: 1)|ec2Autoscale().groupName('g').replicas(lambda: 2)",
         "stream|from()|derivative('a').as('')|mean('a').as('')|influxDBOut().buffer(0)",
+        "stream|from()|alert().quiet().teams().channelURL('u').opsGenie().teams('a').opsGenie2().recipients('b')|log()",
     ],
 )
 def test_what_the_references_text_loses_ours_keeps(script: str) -> None:
