@@ -20,7 +20,7 @@ from tests.harness import PATIENCE_S
 from transports.context import new_context
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 
