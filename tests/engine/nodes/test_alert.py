@@ -282,6 +282,18 @@ def test_the_whole_alert_prints_as_the_structures_that_it_consists_of() -> None:
     assert event.details == "{" + f"{message} {message}".replace("+", "&#43;") + "}"
 
 
+@pytest.mark.parametrize(
+    ("dims", "by_name", "named"),
+    [((), False, "nil"), ((), True, "m"), (("h", "r"), False, "h=a,r="), (("h",), True, "m\nh=a")],
+)
+def test_a_group_is_named_by_its_values_and_behind_the_measurement_where_that_counts(
+    dims: tuple[str, ...], by_name: bool, named: str
+) -> None:
+    service = Service()
+    through(alert(service=service), [Point("m", S, {"v": 90.0}, {"h": "a"}, dims, by_name)])
+    assert [e.id for e in service.events] == [f"m:{named}"]
+
+
 def test_a_group_begins_with_the_level_that_the_service_has_stored() -> None:
     service = Service({"m:h=a": Stored(3, 5 * S), "m:h=b": Stored(0, 5 * S)})
     sent = [Point("m", (10 + i) * S, {"v": 1.0}, {"h": h}, ("h",)) for i, h in enumerate("abca")]
