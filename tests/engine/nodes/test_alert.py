@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -630,3 +632,34 @@ def test_texts_made_by_column_are_those_that_the_templates_render(
                 service.asked.append(str(error).partition("executing")[2])
             told.append((service.events, service.asked))
         assert told[0] == told[1]
+
+
+def test_characters_that_mean_something_elsewhere_are_the_same_either_way() -> None:
+    odd = "%s\"<&>'+\u2028\\\n\u00e9"
+    sent = [
+        Point(f"m{odd}", S, {f"f{odd}": odd, "v": 1e21, "w": 1e-7}, {f"h{odd}": odd, "h": "a"}, ("h",))
+        for _ in range(2)
+    ]
+    told = []
+    for around in ("{}", "{{{{ if true }}}}{}{{{{ end }}}}"):
+        service = Service()
+        texts = {
+            "identity": "%d {{ .Name }} {{ .Group }} {{ .Tags }}",
+            "message": "{{ .ID }}% {{ index .Fields `v` }} {{ .Fields }}",
+            "details": "<b title='{{ .ID }}'>{{ json . }}</b>{{ .Message }}",
+        }
+        through(
+            alert({"crit": "TRUE"}, service=service, **{k: around.format(v) for k, v in texts.items()}), sent, cuts=[]
+        )
+        told.append(service.events)
+    assert told[0] == told[1]
+    plain = Service()
+    through(alert({"crit": "TRUE"}, service=plain, details="{{ json . }}"), sent, cuts=[])
+    read = json.loads(html.unescape(plain.events[0].details))
+    assert (read["Name"], read["Fields"], read["Tags"]) == (sent[0].name, sent[0].fields, sent[0].tags)
+    [row] = [json.loads(s) for s in plain.events[0].series]
+    assert (row["name"], row["tags"]) == (sent[0].name, sent[0].tags)
+    assert dict(zip(row["columns"], row["values"][0], strict=True)) == {
+        "time": "1970-01-01T00:00:01Z",
+        **sent[0].fields,
+    }
