@@ -304,6 +304,16 @@ def test_a_group_begins_with_the_level_that_the_service_has_stored() -> None:
     assert [(e.id, NAMES[e.level], e.duration // S) for e in service.events] == [("m:h=a", "OK", 5)]
 
 
+def test_a_group_that_a_barrier_announced_asks_at_its_first_point_however_late_that_is() -> None:
+    service = Service({"m:h=a": Stored(3, 5 * S)})
+    group = Group(("h",), ("a",))
+    other = [Point("m", i * S, {"v": 1.0}, {"h": "b"}, ("h",)) for i in (6, 7)]
+    sent: list[Message] = [Barrier(group, 5 * S), *other, Point("m", 9 * S, {"v": 1.0}, {"h": "a"}, ("h",))]
+    through(alert(service=service), sent, cuts=[1, 2, 3])
+    assert service.asked == ["m:h=b", "m:h=a"]
+    assert [(e.id, NAMES[e.level], e.duration // S) for e in service.events] == [("m:h=a", "OK", 4)]
+
+
 def test_a_group_that_was_deleted_asks_again() -> None:
     service = Service()
     point = Point("m", S, {"v": 90.0}, {"h": "a"}, ("h",))
