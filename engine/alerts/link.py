@@ -177,7 +177,7 @@ class Link:
     def levels(self, ids: Sequence[str]) -> Sequence[Stored | None]:
         out: list[Stored | None] = []
         for start in range(0, len(ids), _ASK_AT_ONCE):
-            some = [i.encode("utf-8", "replace").decode() for i in ids[start : start + _ASK_AT_ONCE]]
+            some = [_clean(i) for i in ids[start : start + _ASK_AT_ONCE]]
             found = self._wait_answer(self._ask("levels", {"ids": some}))
             out += msgspec.convert(found, list[Stored | None])
         return out

@@ -137,4 +137,6 @@ class Texts:
 def group_text(name: str, dims: Mapping[str, str], *, by_name: bool) -> str:
     """A group as the reference names it: its values by dimension, behind the measurement where it counts; "" for none."""
     text = ",".join([f"{k}={v}" for k, v in dims.items()])
-    return f"{name}\n{text}" if by_name else text
+    if not by_name:
+        return text
+    return f"{name}\n{text}" if dims else name

@@ -94,7 +94,8 @@ class AlertOperator(Grouped):
         self._rings = np.zeros((1, size), np.uint8)
         self._known = np.zeros(1, np.uint8)
         self._inhibiting = np.zeros(1, np.uint8)
-        self._new = False
+        # Groups whose stored level was not asked for yet: those of which only barriers have come, too.
+        self._unknown = 0
 
     def attach(self, way_out: WayOut, server: Server) -> None:
         self._way_out = way_out
@@ -120,9 +121,10 @@ class AlertOperator(Grouped):
             values = grown(getattr(self, name), room, fill)
             values[slots] = fill
             setattr(self, name, values)
-        self._new = True
+        self._unknown += len(slots)
 
     def _forget(self, slot: int) -> None:
+        self._unknown -= int(self._known[slot] == 0)
         if self._inhibitors and self._way_out is not None:
             self._way_out.put([Signal(slot, -2)])
 
@@ -132,12 +134,12 @@ class AlertOperator(Grouped):
         A batch without points does not count as a unit here: it has no level, but its header has an id.
         """
         fresh = np.flatnonzero(self._known[slots] == 0)
-        self._new = False
-        if not len(fresh) or self._way_out is None or not self._listened:
+        if not len(fresh) or self._way_out is None:
             return
         found, first = np.unique(slots[fresh], return_index=True)
         units = fresh[np.sort(first)]
         self._known[found] = 1
+        self._unknown -= len(found)
         ids: dict[int, str] = {}
         for section, places, index in _parts(frame, arrivals, units):
             try:
@@ -173,7 +175,7 @@ class AlertOperator(Grouped):
             return assemble(frame, (), frame.events)
         arrivals = Arrivals(frame)
         slots = self._map(arrivals)
-        if self._new:
+        if self._unknown and self._listened:
             self._restore_groups(frame, arrivals, slots)
         rules = self._rules
         levels, deciding = self._conditions.levels(arrivals, slots, self._current, every=rules.every)
@@ -266,11 +268,17 @@ class AlertOperator(Grouped):
 
     def snapshot(self) -> Any:
         state = {name: getattr(self, name).tobytes() for name, _ in _STATE}
-        return {**super().snapshot(), "conditions": self._conditions.snapshot(), "state": state}
+        return {
+            **super().snapshot(),
+            "conditions": self._conditions.snapshot(),
+            "state": state,
+            "unknown": self._unknown,
+        }
 
     def restore(self, state: Any) -> None:
         super().restore(state)
         self._conditions.restore(state["conditions"])
+        self._unknown = state["unknown"]
         for name, _ in _STATE:
             values = getattr(self, name)
             read = np.frombuffer(state["state"][name], values.dtype).copy()

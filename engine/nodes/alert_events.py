@@ -13,6 +13,7 @@ from engine.alerts.events import Event
 from engine.alerts.text_columns import Verdicts, identities, text_columns
 from engine.alerts.texts import Subject
 from engine.frames.model import Span
+from engine.templates import TextMap
 
 if TYPE_CHECKING:
     from engine.alerts.texts import ServerInfo, Texts
@@ -89,7 +90,7 @@ class SectionEvents:
 
 def subject_of(teller: Teller, triggers: Triggers, unit: int) -> Subject:
     """What the id's template sees of a unit."""
-    tags, texts = triggers.tags(unit), triggers.texts(unit)
+    tags, texts = TextMap(triggers.tags(unit)), triggers.texts(unit)
     return Subject(triggers.name, teller.task, triggers.group_names[unit], tags, teller.server, texts)
 
 

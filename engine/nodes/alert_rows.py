@@ -16,10 +16,9 @@ from engine.frames.model import ABSENT_CODE, PRESENT, Kind
 from engine.frames.reshape import take
 from engine.nodes.alert_json import point_texts
 from engine.rows import UnsupportedValueError, rows_of
-from engine.templates import TextMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -65,11 +64,9 @@ class Triggers:
         """The group's values by dimension."""
         return self._known[self._codes[unit]][0]
 
-    def tags(self, unit: int) -> TextMap:
+    def tags(self, unit: int) -> dict[str, str]:
         """All tags of a point; those of a batch's header."""
-        if self._batches:
-            return TextMap(self.dimensions(unit))
-        return TextMap(self._tag_table().row(unit))
+        return dict(self.dimensions(unit)) if self._batches else self._tag_table().row(unit)
 
     def _tag_table(self) -> _Table:
         if self._tags is None:
@@ -84,7 +81,7 @@ class Triggers:
 
     def fields(self, unit: int) -> dict[str, Any]:
         """The fields of the point, or of the batch's deciding point."""
-        return dict(self._field_table().row(unit))
+        return self._field_table().row(unit)
 
     def _field_table(self) -> _Table:
         if self._fields is None:
@@ -134,10 +131,11 @@ class _Table:
         found = self._columns.get(key)
         return [self._missing] * self._count if found is None else found
 
-    def row(self, at: int) -> Iterable[tuple[str, Any]]:
+    def row(self, at: int) -> dict[str, Any]:
         """The entries of a row that are there."""
-        pairs = zip(self._keys, self._rows[at] if self._rows else (), strict=True)
-        return pairs if self._full else [(k, v) for k, v in pairs if v is not self._missing]
+        if self._full:
+            return dict(zip(self._keys, self._rows[at], strict=True)) if self._keys else {}
+        return {k: v for k, v in zip(self._keys, self._rows[at], strict=True) if v is not self._missing}
 
 
 class _NoField:

@@ -213,6 +213,20 @@ def test_levels_are_asked_for_again_when_the_service_comes_back(ends: tuple[Link
     assert msgspec.convert(link._wait_answer(number), list[Stored | None]) == [Stored(2, 5)]
 
 
+def test_levels_are_asked_for_under_the_ids_that_events_have(
+    ends: tuple[Link, Node, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, _, service = ends
+    _connected(ends)
+    asked: list[Any] = []
+    monkeypatch.setattr(link, "_ask", lambda _, arguments: asked.append(arguments) or 1)
+    monkeypatch.setattr(link, "_wait_answer", lambda _: [None, [3, 7]])
+    assert link.levels(["a\udcff", "b"]) == [None, Stored(3, 7)]
+    _tell(link, "a\udcff")
+    assert asked == [{"ids": ["a\ufffd", "b"]}]
+    assert _events(service.next()[2]) == ["a\ufffd"]
+
+
 def test_a_link_is_closed_when_everything_is_acknowledged_and_goodbye_answered(
     ends: tuple[Link, Node, Service],
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -282,12 +284,34 @@ def test_the_whole_alert_prints_as_the_structures_that_it_consists_of() -> None:
     assert event.details == "{" + f"{message} {message}".replace("+", "&#43;") + "}"
 
 
+@pytest.mark.parametrize(
+    ("dims", "by_name", "named"),
+    [((), False, "nil"), ((), True, "m"), (("h", "r"), False, "h=a,r="), (("h",), True, "m\nh=a")],
+)
+def test_a_group_is_named_by_its_values_and_behind_the_measurement_where_that_counts(
+    dims: tuple[str, ...], by_name: bool, named: str
+) -> None:
+    service = Service()
+    through(alert(service=service), [Point("m", S, {"v": 90.0}, {"h": "a"}, dims, by_name)])
+    assert [e.id for e in service.events] == [f"m:{named}"]
+
+
 def test_a_group_begins_with_the_level_that_the_service_has_stored() -> None:
     service = Service({"m:h=a": Stored(3, 5 * S), "m:h=b": Stored(0, 5 * S)})
     sent = [Point("m", (10 + i) * S, {"v": 1.0}, {"h": h}, ("h",)) for i, h in enumerate("abca")]
     through(alert(service=service), list(sent), cuts=[])
     assert sorted(service.asked) == ["m:h=a", "m:h=b", "m:h=c"]
     assert [(e.id, NAMES[e.level], e.duration // S) for e in service.events] == [("m:h=a", "OK", 5)]
+
+
+def test_a_group_that_a_barrier_announced_asks_at_its_first_point_however_late_that_is() -> None:
+    service = Service({"m:h=a": Stored(3, 5 * S)})
+    group = Group(("h",), ("a",))
+    other = [Point("m", i * S, {"v": 1.0}, {"h": "b"}, ("h",)) for i in (6, 7)]
+    sent: list[Message] = [Barrier(group, 5 * S), *other, Point("m", 9 * S, {"v": 1.0}, {"h": "a"}, ("h",))]
+    through(alert(service=service), sent, cuts=[1, 2, 3])
+    assert service.asked == ["m:h=b", "m:h=a"]
+    assert [(e.id, NAMES[e.level], e.duration // S) for e in service.events] == [("m:h=a", "OK", 4)]
 
 
 def test_a_group_that_was_deleted_asks_again() -> None:
@@ -618,3 +642,34 @@ def test_texts_made_by_column_are_those_that_the_templates_render(
                 service.asked.append(str(error).partition("executing")[2])
             told.append((service.events, service.asked))
         assert told[0] == told[1]
+
+
+def test_characters_that_mean_something_elsewhere_are_the_same_either_way() -> None:
+    odd = "%s\"<&>'+\u2028\\\n\u00e9"
+    sent = [
+        Point(f"m{odd}", S, {f"f{odd}": odd, "v": 1e21, "w": 1e-7}, {f"h{odd}": odd, "h": "a"}, ("h",))
+        for _ in range(2)
+    ]
+    told = []
+    for around in ("{}", "{{{{ if true }}}}{}{{{{ end }}}}"):
+        service = Service()
+        texts = {
+            "identity": "%d {{ .Name }} {{ .Group }} {{ .Tags }}",
+            "message": "{{ .ID }}% {{ index .Fields `v` }} {{ .Fields }}",
+            "details": "<b title='{{ .ID }}'>{{ json . }}</b>{{ .Message }}",
+        }
+        through(
+            alert({"crit": "TRUE"}, service=service, **{k: around.format(v) for k, v in texts.items()}), sent, cuts=[]
+        )
+        told.append(service.events)
+    assert told[0] == told[1]
+    plain = Service()
+    through(alert({"crit": "TRUE"}, service=plain, details="{{ json . }}"), sent, cuts=[])
+    read = json.loads(html.unescape(plain.events[0].details))
+    assert (read["Name"], read["Fields"], read["Tags"]) == (sent[0].name, sent[0].fields, sent[0].tags)
+    [row] = [json.loads(s) for s in plain.events[0].series]
+    assert (row["name"], row["tags"]) == (sent[0].name, sent[0].tags)
+    assert dict(zip(row["columns"], row["values"][0], strict=True)) == {
+        "time": "1970-01-01T00:00:01Z",
+        **sent[0].fields,
+    }
