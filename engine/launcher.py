@@ -16,9 +16,9 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import clock, logs
+from engine import clock, limits, logs
 from engine.process import EXIT_USAGE, become_subreaper, fork_into, set_title
-from engine.settings import Addresses, Settings
+from engine.settings import MAX_SOCKETS, Addresses, Settings
 from transports.context import raise_file_limit
 from transports.errors import RunDirectoryError
 from transports.paths import open_run_directory
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FILES = 65536
 _STOP_S = 10.0
-_RESTART_S = (0.0, 0.2, 1.0, 5.0)
+_RESTART_S = (0.0, 0.2, 0.5, 1.0)
 _STABLE_S = 30.0
 
 
@@ -64,6 +64,7 @@ class Launcher:
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             self._start_tree()
@@ -87,6 +88,13 @@ class Launcher:
     def _on_stop(self, *_: Any) -> None:
         self._stopping = True
 
+    def _on_reload(self, *_: Any) -> None:
+        """SIGHUP is the supervisor's: what nodes have loaded from outside is loaded anew."""
+        pid = self._pids.get("supervisor")
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
+
     def _prepare(self) -> None:
         try:
             self._data.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -100,6 +108,8 @@ class Launcher:
         warning = raise_file_limit(_FILES).warning
         if warning is not None:
             self._log.warning("open files", hint=warning)
+        for shortage in limits.shortages(limits.read(self._data), self._settings, MAX_SOCKETS):
+            self._log.warning(shortage.what, hint=shortage.hint)
         http = self._settings.http
         try:
             listener = socket.create_server(
@@ -130,6 +140,7 @@ class Launcher:
             run.new_path("pg"),
             run.new_path("al"),
             self._logs,
+            run.new_path("lb"),
         )
         for role in ("store", "alerts", "supervisor", "frontend"):
             self._start(role)

@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+MAX_SOCKETS = 16384
+"""ZeroMQ sockets that the supervisor may have: one a running task, and a few of its own."""
+
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`max_body_bytes` counts after gunzip. `bad_lines`: reject-body, report or log."""
@@ -19,7 +22,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The ingest log: bounds in bytes and nanoseconds; `fsync`: always, interval or never."""
+    """The ingest log: bounds in bytes and nanoseconds; `fsync`: always, interval or never.
+
+    `on_retention`: drop (the oldest points of a task that is too far behind, counted) or refuse-writes.
+    """
 
     fsync: str = "interval"
     fsync_interval_ns: int = 1_000_000_000
@@ -27,17 +33,26 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention_bytes: int = 1 << 30
     retention_age_ns: int | None = None
     tail_bytes: int = 64 << 20
+    on_retention: str = "drop"
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together."""
+    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together. `join_buffer_bytes` bounds what a
+    join or union holds of parents that are ahead.
+
+    A node without a step for `stall_after_s` although it has input is shown as stalled, and killed after
+    `stall_timeout_s` (None: never).
+    """
 
     max_frame_rows: int = 8192
     max_frame_bytes: int = 1 << 20
     drain_timeout_s: float = 10.0
     start_timeout_s: float = 30.0
     max_nodes: int = 16384
+    join_buffer_bytes: int = 256 << 20
     zone: str = "UTC"
+    stall_after_s: float = 5.0
+    stall_timeout_s: float | None = None
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,3 +107,4 @@ class Addresses(msgspec.Struct, frozen=True):
     status: str
     alerts: str = ""
     logs: str = ""
+    loopback: str = ""

@@ -15,6 +15,7 @@ every process that it ever had, its listening socket, its run directory and its 
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.server
 import json
 import os
@@ -36,13 +37,14 @@ import httpx
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 120.0
 """How long a wait may take before it counts as hanging: no measure of speed."""
 
 API = "/kapacitor/v1"
+_PREFIX = f"tw-{os.getpid()}-"
 
 
 class HangingError(AssertionError):
@@ -68,6 +70,33 @@ def tickworks(
         check=False,
         **{"cwd": ROOT, **options},
     )
+
+
+@contextlib.contextmanager
+def nothing_left() -> Iterator[None]:
+    """What happens within leaves no thread, descriptor (so no socket) and no file of a server's behind in this process."""
+    threads, descriptors, files = set(threading.enumerate()), _descriptors(), set(_left_files())
+    yield
+    # A connection's thread ends when the other side has closed it, a moment after that side is gone.
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive(), f"thread {thread.name} lives on"
+    gc.collect()
+    left = {number: what for number, what in _descriptors().items() if descriptors.get(number) != what}
+    assert not left, f"open descriptors are left: {left}"
+    assert set(_left_files()) <= files, f"files are left: {set(_left_files()) - files}"
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found[entry.name] = str(entry.readlink())
+    return {number: what for number, what in found.items() if what != f"/proc/{os.getpid()}/fd"}
+
+
+def _left_files() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
 
 
 class Processes:
@@ -116,7 +145,7 @@ class Server:
         start: bool = True,
     ) -> None:
         # Short, so that the run directory lies in it: sockets' paths are bounded.
-        self.root = Path(tempfile.mkdtemp(prefix="tw-"))
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.data_dir = data_dir or self.root / "data"
         self.records: list[dict[str, Any]] = []
         self.other_output: list[str] = []
@@ -194,6 +223,10 @@ class Server:
                 found[" ".join(process.cmdline()).strip()] = process.pid
         return found
 
+    def node(self, task: str, node: str) -> int:
+        """The pid of a node's process. Raises KeyError when it does not run."""
+        return self.processes()[f"tickworks: task {task} node {node}"]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait until every process is gone; the launcher's exit status."""
         assert self._process is not None
@@ -264,16 +297,24 @@ class Server:
             if not self._news.wait_for(reached, PATIENCE_S):
                 raise HangingError(f"{what} did not come\n{self.story()}")
 
-    def wait_log(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first record of the log, past or to come, that `wanted` holds for."""
+    def count_log(self, wanted: Callable[[dict[str, Any]], bool]) -> int:
+        """How many records `wanted` holds for so far."""
+        return sum(map(wanted, list(self.records)))
+
+    def wait_log(self, wanted: Callable[[dict[str, Any]], bool], after: int = 0) -> dict[str, Any]:
+        """The first record of the log, past or to come, that `wanted` holds for; without the first `after` of them."""
+        skipped = 0
         found: list[dict[str, Any]] = []
         seen = 0
 
         def look() -> bool:
-            nonlocal seen
+            nonlocal seen, skipped
             while seen < len(self.records) and not found:
                 if wanted(self.records[seen]):
-                    found.append(self.records[seen])
+                    if skipped < after:
+                        skipped += 1
+                    else:
+                        found.append(self.records[seen])
                 seen += 1
             return bool(found) or self._ended
 
@@ -372,10 +413,14 @@ class Posted:
 
 
 class Receiver:
-    """An HTTP server on a free port that keeps what is posted to it, a queue a path, and answers 200 or `statuses[path]`."""
+    """An HTTP server on a free port that keeps what is posted to it, a queue a path, and answers 200 or `statuses[path]`.
 
-    def __init__(self) -> None:
+    `before_answer` is called with each request that was kept, in a thread of its connection: the sender waits meanwhile.
+    """
+
+    def __init__(self, before_answer: Callable[[Posted], None] | None = None) -> None:
         self.statuses: dict[str, int] = {}
+        self.before_answer = before_answer
         self._queues: dict[str, queue.SimpleQueue[Posted]] = {}
         self._lock = threading.Lock()
         outer = self
@@ -388,15 +433,25 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer._queue(self.path).put(Posted(self.path, dict(self.headers.items()), body))
-                self.send_response(outer.statuses.get(self.path, 200))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                posted = Posted(self.path, dict(self.headers.items()), body)
+                outer._queue(self.path).put(posted)
+                if outer.before_answer is not None:
+                    outer.before_answer(posted)
+                with contextlib.suppress(ConnectionError):  # whoever asked may have been killed
+                    self.send_response(outer.statuses.get(self.path, 200))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
 
             do_PUT = do_POST  # noqa: N815 - the name that the library calls
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, address: Any) -> None:
+                if not isinstance(sys.exception(), ConnectionError):
+                    super().handle_error(request, address)
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -33,6 +33,15 @@ def new_context(*, io_threads: int = 1, max_sockets: int = 4096) -> Context:
     return context
 
 
+def socket_limit() -> int:
+    """How many sockets this libzmq allows a context at most."""
+    context: Context = zmq.Context()
+    try:
+        return int(context.get(zmq.SOCKET_LIMIT))
+    finally:
+        context.term()
+
+
 @dataclass(frozen=True, slots=True)
 class FileLimit:
     """What became of a wish for descriptors: `soft` and `hard` as they are now, and a text when `wanted` was not reached."""

@@ -83,6 +83,11 @@ class Ended(Protocol):
         """
         ...
 
+    @property
+    def messages(self) -> int:
+        """How many messages have passed this end: `statistics().messages` without the rest."""
+        ...
+
     def abort(self) -> None:
         """End the edge at once, at both sides; nothing happens when it has ended already."""
         ...

@@ -68,6 +68,10 @@ class _MemoryEnd:
     def sockets(self) -> tuple[Pollable, ...]:
         return ()
 
+    @property
+    def messages(self) -> int:
+        return self._messages
+
     def group_counts(self) -> GroupCounts | None:
         return None if self._groups is None else self._groups.snapshot()
 

@@ -113,6 +113,10 @@ class _ZmqEnd:
     def sockets(self) -> tuple[Pollable, ...]:
         return self._sockets
 
+    @property
+    def messages(self) -> int:
+        return self._messages
+
     def group_counts(self) -> GroupCounts | None:
         return None if self._groups is None else self._groups.snapshot()
 

@@ -28,6 +28,10 @@ _FIELDS = (
 )  # fmt: skip
 # Fields that only the supervisor knows, or knows better than the store.
 _LIVE = frozenset({"dot", "executing", "error", "stats"})
+# Those of them for which every node's counters are read.
+_COUNTED = frozenset({"dot", "stats"})
+# Names in the API, and in the supervisor's answer: stalled nodes, points that retention took, how often a process died.
+_TROUBLES = (("stalled", "stalled"), ("lost", "lost"), ("crashes", "crashes"))
 _NOT_EXECUTING: dict[str, Any] = {"executing": False, "error": "", "stats": None, "edges": [], "nodes": []}
 
 
@@ -138,11 +142,12 @@ class Tasks:
         tasks = await self._servers.store.call("task_list", **page, fields=names)
         states: Mapping[str, Any] = {}
         if not _LIVE.isdisjoint(names):
-            states = await self._servers.supervisor.call("task_states", ids=[t["id"] for t in tasks])
+            brief = _COUNTED.isdisjoint(names)
+            states = await self._servers.supervisor.call("task_states", ids=[t["id"] for t in tasks], brief=brief)
         items = []
         for task in tasks:
             state = states.get(task["id"], _NOT_EXECUTING)
-            item = _object(task, state, script_format, view)
+            item = _object(task, state, script_format, view if "dot" in names else "")
             item["stats"] = state["stats"] if state["executing"] else None
             item["error"] = state["error"] or task["error"]
             item["dot"] = item["dot"] or None
@@ -169,9 +174,17 @@ def _identity(request: Request) -> str:
     return identity
 
 
+def _troubles(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What the reference has no words for; a task without troubles looks as it does there."""
+    health = state.get("health") or {}
+    return {name: health[key] for name, key in _TROUBLES if health.get(key)}
+
+
 def _object(task: Mapping[str, Any], state: Mapping[str, Any], script_format: str, view: str) -> dict[str, Any]:
+    """The task as the API shows it. Without a `view` the pipeline of what runs is not drawn."""
     executing = state["executing"]
     return {
+        **_troubles(state),
         "link": link(f"tasks/{task['id']}"),
         "id": task["id"],
         "template-id": task["template_id"],
@@ -179,7 +192,7 @@ def _object(task: Mapping[str, Any], state: Mapping[str, Any], script_format: st
         "dbrps": task["dbrps"],
         "script": task["formatted" if script_format == "formatted" else "script"],
         "vars": dict(sorted(task["vars"].items())),
-        "dot": running_dot(task, state, view) if executing else task["dot"],
+        "dot": (running_dot(task, state, view) if view else "") if executing else task["dot"],
         "status": task["status"],
         "executing": executing,
         "error": task["compile_error"] or ("" if executing else state["error"] or task["error"]),

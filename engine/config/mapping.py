@@ -13,7 +13,15 @@ import msgspec
 from engine.config import kinds
 from engine.config.config import Config
 from engine.config.errors import ConfigError
-from engine.settings import EngineSettings, EyesSettings, HttpSettings, LogSettings, Settings, StatsSettings
+from engine.settings import (
+    AlertSettings,
+    EngineSettings,
+    EyesSettings,
+    HttpSettings,
+    LogSettings,
+    Settings,
+    StatsSettings,
+)
 
 if TYPE_CHECKING:
     from engine.config.section import Section
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 _NS: Final = 10**9
 _BAD_LINES: Final = ("reject-body", "report", "log")
 _FSYNC: Final = ("always", "interval", "never")
+_ON_RETENTION: Final = ("drop", "refuse-writes")
 _LEVELS: Final = ("debug", "info", "warn", "error")
 _MAX_PORT: Final = 65535
 
@@ -60,6 +69,9 @@ def to_settings(config: Config) -> Settings:
             database=config.stats.database,
             retention_policy=config.stats.retention_policy,
         ),
+        alert=AlertSettings(
+            persist_topics=config.alert.persist_topics, topic_buffer_length=config.alert.topic_buffer_length
+        ),
         endpoints=_endpoints(config),
     )
 
@@ -72,6 +84,7 @@ def _log(ours: Tickworks) -> LogSettings:
         retention_bytes=_positive("tickworks.retention-size", ours.retention_size),
         retention_age_ns=int(ours.retention_age) or None,
         tail_bytes=_positive("tickworks.tail-size", ours.tail_size),
+        on_retention=_one_of("tickworks.on-retention", ours.on_retention, _ON_RETENTION),
     )
 
 
@@ -86,7 +99,10 @@ def _engine(ours: Tickworks) -> EngineSettings:
         drain_timeout_s=_positive("tickworks.drain-timeout", ours.drain_timeout) / _NS,
         start_timeout_s=_positive("tickworks.start-timeout", ours.start_timeout) / _NS,
         max_nodes=_positive("tickworks.max-nodes", ours.max_nodes),
+        join_buffer_bytes=_positive("tickworks.join-buffer-size", ours.join_buffer_size),
         zone=ours.zone,
+        stall_after_s=_positive("tickworks.stall-after", ours.stall_after) / _NS,
+        stall_timeout_s=ours.stall_timeout / _NS if ours.stall_timeout > 0 else None,
     )
 
 

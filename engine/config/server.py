@@ -68,7 +68,24 @@ class Tickworks(Section, frozen=True):
         doc("How long a task that is disabled or deleted may take to work off what it was given, before it is ended."),
     ] = Duration(10 * _S)
     start_timeout: Annotated[Duration, doc("How long the nodes of a task may take to start.")] = Duration(30 * _S)
+    stall_after: Annotated[
+        Duration, doc("A node that has input and takes no step for so long is shown as stalled.")
+    ] = Duration(5 * _S)
+    stall_timeout: Annotated[
+        Duration,
+        doc(
+            "A node that has taken no step for so long is killed, and its task begins again where it was; 0 for never. It "
+            "bounds what a node may take for one frame, waiting for another system included."
+        ),
+    ] = Duration(0)
     max_nodes: Annotated[int, doc("How many nodes all running tasks together may have.")] = 16384
+    join_buffer_size: Annotated[
+        Size,
+        doc(
+            "How much a `join` or `union` may hold of parents that are ahead of the others. A task that needs more stops with "
+            "an error that says how far they are apart."
+        ),
+    ] = Size(256 << 20)
     zone: Annotated[
         str, doc("Time zone of the calendar functions of lambdas (`hour()`, `weekday()`, …), as in `Europe/Berlin`.")
     ] = "UTC"
@@ -89,6 +106,13 @@ class Tickworks(Section, frozen=True):
     retention_age: Annotated[Duration, doc("What is older is dropped from the ingest log; 0 for no bound.")] = Duration(
         0
     )
+    on_retention: Annotated[
+        str,
+        doc(
+            "What happens when a task is behind by more than the ingest log may hold. `drop`: the task loses its oldest "
+            "points, counted and logged; `refuse-writes`: writes are answered with 503 until the task has caught up."
+        ),
+    ] = "drop"
     tail_size: Annotated[Size, doc("How much of the ingest log's end is held in memory for tasks that keep up.")] = (
         Size(64 << 20)
     )
@@ -172,10 +196,18 @@ class Tls(Section, frozen=True):
 
 
 class Alert(Section, frozen=True):
-    """Topics."""
+    """Topics of alerts and their handlers."""
 
-    persist_topics: bool = True
-    topic_buffer_length: int = 5000
+    persist_topics: Annotated[
+        bool, doc("Whether the last event of each ID is kept over restarts, unless its level is OK.")
+    ] = True
+    topic_buffer_length: Annotated[
+        int,
+        doc(
+            "How many events may wait for a handler; of more the newest is dropped, which is logged. A length below 1000 "
+            "counts as 5000, as in Kapacitor."
+        ),
+    ] = 5000
 
 
 class Deadman(Section, frozen=True):

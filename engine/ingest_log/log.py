@@ -23,6 +23,7 @@ from engine.ingest_log.errors import LogError, LogFull, LogLocked, RecordTooLarg
 from engine.ingest_log.record import HEAD_BYTES, Buffer, Entry, padded
 from engine.ingest_log.segment import (
     HEADER_BYTES,
+    RETENTION,
     SUFFIX,
     Damage,
     Lost,
@@ -263,7 +264,7 @@ class IngestLog:
         if segment is None:
             oldest = self._segments[0]
             self._losses += 1
-            return Lost(oldest.first, oldest.rows_before, "retention")
+            return Lost(oldest.first, oldest.rows_before, RETENTION)
         if position > segment.last:
             return self._read_after(segment, max_bytes, wait=wait)
         return self._read_segment(segment, position, max_bytes, wait=wait)
@@ -325,7 +326,7 @@ class IngestLog:
             return self._active.rows_end
         segment = self._segment_of(position)
         if segment is None:
-            return Lost(self._segments[0].first, self._segments[0].rows_before, "retention")
+            return Lost(self._segments[0].first, self._segments[0].rows_before, RETENTION)
         if position > segment.last:
             return segment.rows_end
         located = segment.locate(position, wait=True)
@@ -364,10 +365,15 @@ class IngestLog:
             dropped.append(Dropped(segment.first, segment.last, rows, segment.length, reason))
         return dropped
 
-    def retain(self) -> list[Dropped]:
+    @property
+    def last_time(self) -> int:
+        """When the last frame was appended (ns since 1970), or the segment in use was begun."""
+        return self._active.last_time
+
+    def retain(self, most: int | None = None) -> list[Dropped]:
         """Drop the oldest segments beyond the retention, whole; returns them. Cheap when there is nothing to drop.
 
-        Call it after appending and, with an age, at times. Raises LogFull, LogError where a new segment is needed.
+        `most` bounds how many go; with 0 a segment in use that is too old is ended, so that it can go later. Call it after appending and, with an age, at times. Raises LogFull, LogError where a new segment is needed.
         """
         active = self._active
         if self._retention_age is not None and not active.empty:
@@ -379,7 +385,7 @@ class IngestLog:
                     raise self._failure(error) from error
         if len(self._segments) == 1:
             return []
-        dropped = self.expiring()
+        dropped = self.expiring()[:most]
         for _ in dropped:
             segment = self._segments.pop(0)
             del self._firsts[0]

@@ -44,6 +44,7 @@ VERSION: Final = 1
 _HEADER: Final = struct.Struct("<8sHHIQQq16sI")
 HEADER_BYTES: Final = _HEADER.size + 4
 SUFFIX: Final = ".log"
+RETENTION: Final = "retention"
 _INDEX_STEP: Final = 64 * 1024
 _INDEX_ENTRY: Final = struct.Struct("<QQQ")
 _IOV_MAX: Final = 1024

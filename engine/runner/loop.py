@@ -12,7 +12,7 @@ import zmq
 
 from engine import clock, status
 from engine.frames.header import WireError
-from engine.frames.model import Frame
+from engine.frames.model import ALL_COLUMNS, Columns, Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
 from engine.runner.project import project
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.runner.spec import ProcessSpec
     from transports.edge import Collector, Emitter
 
-PROGRESS_MS = 250
-"""How long a position may stay unsaid to the children when nothing else is sent."""
+PROGRESS_S = 1.0
+"""How long a position may stay unsaid to the children while input keeps coming of which nothing is sent on."""
 
 
 class Positions:
@@ -49,8 +49,15 @@ class Positions:
 
     @property
     def contained(self) -> int:
-        lowest = min(self._seen, default=0)
+        lowest = self._seen[0] if len(self._seen) == 1 else min(self._seen, default=0)
         return lowest if lowest < 1 << 62 else 0
+
+
+def positioned(frames: Sequence[Frame], position: int) -> list[Frame]:
+    """The frames that follow from one input, of which the last alone says how far they go."""
+    out = [f.at(0) for f in frames]
+    out[-1] = frames[-1].at(position)
+    return out
 
 
 class Loop:
@@ -72,17 +79,19 @@ class Loop:
         self._chain = chain
         self._links = list(links)
         self._parents = list(parents)
-        self._inputs = [Input(p) for p in parents]
+        self._inputs = [Input(p, Columns.of(*spec.columns)) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
         self._control = control
         self._diagnostics = diagnostics
-        self._keep = [None if n.keep is None else frozenset(n.keep) for n in spec.nodes][-1]
+        self._keep = Columns.of(*spec.nodes[-1].keep)
         self._positions = Positions(len(parents))
+        self._page = chain.counted[0].page
         self._words = [c.page.words for c in chain.counted]
         self._data = {p.sockets[0] for p in parents}
         self._reading = self._poller()
+        self._told_at = 0.0
 
     def _poller(self) -> zmq.Poller:
         poller = zmq.Poller()
@@ -101,6 +110,8 @@ class Loop:
     def run(self) -> int:
         for words in self._words:
             words[status.STATE] = status.RUNNING
+        # Counters of their own are there from the start.
+        self._chain.publish()
         self._control.ready()
         try:
             while self._open:
@@ -132,7 +143,7 @@ class Loop:
         words[status.TICK] += 1
         behind = self._positions.contained > self._positions.told and bool(self._children)
         words[status.WAITING] = 0
-        events = self._reading.poll(PROGRESS_MS if behind else None)
+        events = self._reading.poll(self._spec.progress_ms if behind else None)
         words[status.WAITING] = 1
         if not events:
             self._progress()
@@ -143,12 +154,13 @@ class Loop:
             self._hear_links()
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
+            self._page.note_taken(i, self._parents[i].messages)
             for frame in frames:
                 words[status.TICK] += 1
                 if frame.position:
                     words[status.LAST_IN_WORK] = frame.position
                 for link in self._links:
-                    link.mark(self._positions.contained)
+                    link.mark(self._positions.contained, frame.position)
                 out = self._chain.collect(frame, i)
                 self._positions.saw(i, frame.position)
                 self._diagnostics.write()
@@ -163,6 +175,11 @@ class Loop:
                 self._positions.end(i)
                 self._parents[i].close()
                 self._reading = self._poller()
+        if behind and self._positions.contained > self._positions.told and self._is_late():
+            self._progress()
+
+    def _is_late(self) -> bool:
+        return clock.monotonic() - self._told_at >= PROGRESS_S
 
     def _hear_children(self) -> None:
         """Take in what the children's ends have to say, so that their descriptors are quiet again. Raises EdgeAborted."""
@@ -171,7 +188,8 @@ class Loop:
 
     def _dealt(self) -> int:
         """The position up to which everything is contained, and what alerts tell of it committed."""
-        return min((link.dealt(self._positions.contained) for link in self._links), default=self._positions.contained)
+        contained = self._positions.contained
+        return min([link.dealt(contained) for link in self._links]) if self._links else contained
 
     def _hear_links(self) -> None:
         """Take in what the alert service has to say."""
@@ -187,7 +205,7 @@ class Loop:
         for link in self._links:
             while link.full:
                 words[status.STATE] = status.BLOCKED
-                link.wait()
+                link.wait(status.BEAT_MS)
                 words[status.TICK] += 1
                 self._hear_children()
         words[status.STATE] = status.RUNNING
@@ -200,33 +218,37 @@ class Loop:
                 left = None if deadline is None else deadline - clock.monotonic()
                 if left is not None and left <= 0:
                     return
-                link.wait(None if left is None else int(left * 1000) + 1)
+                link.wait(status.BEAT_MS if left is None else int(left * 1000) + 1)
+                self._words[0][status.TICK] += 1
         self._chain.publish()
 
     def _send(self, frames: Sequence[Frame]) -> None:
         if not frames or not self._children:
             return
-        if self._keep is not None:
+        if self._keep != ALL_COLUMNS:
             frames = project(frames, self._keep)
         contained = self._positions.contained
-        last = frames[-1].with_(position=contained)
-        self._positions.told = contained
-        self._output.put([*(f.with_(position=0) for f in frames[:-1]), last])
+        self._told(contained)
+        self._output.put(positioned(frames, contained))
 
     def _progress(self) -> None:
         """Tell the children how far this node has come although it had nothing to emit."""
-        self._positions.told = self._positions.contained
+        self._told(self._positions.contained)
         edge = self._spec.children[0][1]
         self._output.put([Frame(edge, position=self._positions.contained)])
         self._flush()
 
+    def _told(self, position: int) -> None:
+        self._positions.told = position
+        self._told_at = clock.monotonic()
+
     def _flush(self) -> None:
         """Wait until every child has taken everything; control is answered meanwhile. Raises EdgeAborted."""
-        if self._output.flush():
+        if self._sent():
             return
         words = self._words[0]
         words[status.STATE] = status.BLOCKED
-        while not self._output.flush():
+        while not self._sent():
             poller = zmq.Poller()
             poller.register(self._control.socket, zmq.POLLIN)
             for c in self._children:
@@ -235,11 +257,18 @@ class Loop:
             for c in self._output.full():
                 if c.writable_socket is not None:
                     poller.register(c.writable_socket, zmq.POLLOUT)
-            poller.poll()
+            poller.poll(status.BEAT_MS)
             words[status.TICK] += 1
             self._control.answer()
             self._hear_children()
         words[status.STATE] = status.RUNNING
+
+    def _sent(self) -> bool:
+        """Hand over what the children have room for; whether that was all. Raises EdgeAborted."""
+        all_gone = self._output.flush()
+        for i, child in enumerate(self._children):
+            self._page.note_sent(i, child.messages)
+        return all_gone
 
     def _drain(self) -> None:
         """Tell the children that no more comes, and wait until they have taken everything."""
@@ -252,7 +281,8 @@ class Loop:
             for c in left:
                 for s in c.sockets:
                     poller.register(s, zmq.POLLIN)
-            poller.poll()
+            poller.poll(status.BEAT_MS)
+            self._words[0][status.TICK] += 1
             self._control.answer()
             left = [c for c in left if not c.drained]
 

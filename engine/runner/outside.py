@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 import zmq
 
 from engine import clock, status
 from engine.frames.header import WireError
-from engine.frames.model import Frame
+from engine.frames.model import Columns, Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
-from engine.runner.loop import PROGRESS_MS, Positions, hear
+from engine.runner.loop import Positions, hear, positioned
 from engine.runner.output import row_cuts
 from transports.errors import EdgeAborted
 
@@ -49,7 +50,7 @@ class OutsideLoop:
         self._operator = operator
         self._counted = counted
         self._parents = list(parents)
-        self._inputs = [Input(p) for p in parents]
+        self._inputs = [Input(p, Columns.of(*spec.columns)) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
@@ -60,7 +61,8 @@ class OutsideLoop:
         self._watched: list[int] = []
 
     def run(self) -> int:
-        return asyncio.run(self._run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._run())
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -119,11 +121,14 @@ class OutsideLoop:
 
     async def _wait(self, seconds: float | None = None) -> bool:
         """Sleep until a socket has news; False when the time is over first."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
+        if seconds is None:
+            await self._woken.wait()
+        else:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                return False
         self._woken.clear()
         for child in self._children:
             hear(child)
@@ -135,6 +140,7 @@ class OutsideLoop:
         idle = True
         for i in sorted(self._open):
             frames, ended = self._inputs[i].take(self._spec.max_rows)
+            self._counted.page.note_taken(i, self._parents[i].messages)
             for frame in frames:
                 idle = False
                 await self._handle(frame, i)
@@ -147,7 +153,7 @@ class OutsideLoop:
         if idle:
             words[status.WAITING] = 0
             behind = self._positions.contained > self._positions.told and bool(self._children)
-            if not await self._wait(PROGRESS_MS / 1000 if behind else None):
+            if not await self._wait(self._spec.progress_ms / 1000 if behind else None):
                 self._positions.told = self._positions.contained
                 self._output.put([Frame(self._spec.children[0][1], position=self._positions.contained)])
                 await self._flush()
@@ -175,19 +181,29 @@ class OutsideLoop:
         for f in frames:
             self._counted.gave(f.count)
         self._positions.told = self._positions.contained
-        last = frames[-1].with_(position=self._positions.told)
-        self._output.put([*(f.with_(position=0) for f in frames[:-1]), last])
+        self._output.put(positioned(frames, self._positions.told))
         await self._flush()
 
     async def _flush(self) -> None:
-        while not self._output.flush():
-            await self._wait()
+        words = self._counted.page.words
+        while not self._sent():
+            words[status.STATE] = status.BLOCKED
+            await self._wait(status.BEAT_MS / 1000)
+            words[status.TICK] += 1
+        words[status.STATE] = status.RUNNING
+
+    def _sent(self) -> bool:
+        all_gone = self._output.flush()
+        for i, child in enumerate(self._children):
+            self._counted.page.note_sent(i, child.messages)
+        return all_gone
 
     async def _drain(self) -> None:
         for c in self._children:
             c.drain()
         while not all(c.drained for c in self._children):
-            await self._wait()
+            await self._wait(status.BEAT_MS / 1000)
+            self._counted.page.words[status.TICK] += 1
 
     async def _abort(self) -> None:
         for i in self._open:

@@ -31,6 +31,7 @@ def main(settings: Settings, addresses: Addresses) -> int:
     service = StoreService(store, clock.now)
     context = new_context(max_sockets=64)
     router = rpc.router(context, f"ipc://{addresses.store}")
+    log.info("store open")
     wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: None)

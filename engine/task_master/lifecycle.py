@@ -7,7 +7,8 @@
               FAILED ◄─ a definite error ────────┘
 
 FAILED keeps the error: enabled, not executing (spec "TaskMaster" §10). A crash restarts the task's processes from its
-resume position; `MAX_EXITS` exits at one position stop it, because the input itself then is the likely cause.
+resume position, and gives them what was in work one frame at a time; `MAX_EXITS` exits at one frame stop the task, because
+the input itself then is the likely cause (engine.task_master.suspects). A start that dies as often is refused.
 Processes of an earlier incarnation of a task are waited for by their own identity and never mistaken for later ones.
 """
 
@@ -18,14 +19,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from engine.task_master.suspects import MAX_EXITS, Suspects, Work
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from engine.task_master.placement import Layout
 
-MAX_EXITS = 3
-BACKOFF_S = (0.1, 0.5, 2.0, 10.0)
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before the first, second, … restart after a crash; the last one repeats."""
+HEALTHY_S = 10.0
+"""A task that has run for so long begins again with the first of them."""
 
 
 class State(Enum):
@@ -71,9 +75,11 @@ class Task:
     requests: list[Any] = field(default_factory=list)
     deadline: float | None = None
     resume: int | None = None
+    suspects: Suspects = field(default_factory=Suspects)
     exits: int = 0
-    exits_at: int = -1
     restarts: int = 0
+    crashes: int = 0
+    running_since: float | None = None
 
     @property
     def executing(self) -> bool:
@@ -93,10 +99,14 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class OpenFork:
-    """Route the stream to the task from `position` on (None: from the head on)."""
+    """Route the stream to the task from `position` on (None: from the head on); report the place with `opened`.
+
+    Frames up to `fence` are given one at a time.
+    """
 
     task: str
     position: int | None
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,13 @@ class DrainFork:
 @dataclass(frozen=True, slots=True)
 class CloseFork:
     """End the fork at once."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The task has ended, by itself or by order: it has no place in the stream any more, and wants nothing of it."""
 
     task: str
 
@@ -151,7 +168,7 @@ class Say:
     fields: tuple[tuple[str, Any], ...] = ()
 
 
-Instruction = Spawn | OpenFork | DrainFork | CloseFork | Kill | Release | Answer | KeepError | Say
+Instruction = Spawn | OpenFork | DrainFork | CloseFork | Forget | Kill | Release | Answer | KeepError | Say
 
 
 class Lifecycle:
@@ -160,13 +177,13 @@ class Lifecycle:
     def __init__(
         self,
         *,
-        resume_position: Callable[[Task], int | None],
+        in_work: Callable[[Task], Work],
         start_timeout_s: float = 30.0,
         drain_timeout_s: float = 10.0,
     ) -> None:
         self.tasks: dict[str, Task] = {}
         self.processes: dict[str, Process] = {}
-        self._resume_position = resume_position
+        self._in_work = in_work
         self._start_timeout = start_timeout_s
         self._drain_timeout = drain_timeout_s
         self._serial = itertools.count(1)
@@ -180,7 +197,7 @@ class Lifecycle:
         """Begin to execute a task; answered when all its processes are ready."""
         old = self.tasks.get(task)
         if old is not None and old.executing:
-            return [Answer(request, f"task {task} is already executing")]
+            return [] if request is None else [Answer(request, f"task {task} is already executing")]
         new = Task(task, definition, requests=[] if request is None else [request], resume=resume)
         new.deadline = now + self._start_timeout
         self.tasks[task] = new
@@ -199,7 +216,11 @@ class Lifecycle:
         """A Spawn failed before anything was forked."""
         return self._fail(self.tasks[task], error)
 
-    def ready(self, process: str, paths: Sequence[str]) -> list[Instruction]:
+    def opened(self, task: str, position: int) -> None:
+        """The fork of an OpenFork stands behind `position`: where the task resumes until it has dealt with more."""
+        self.tasks[task].resume = position
+
+    def ready(self, process: str, paths: Sequence[str], now: float) -> list[Instruction]:
         """A process has opened its edges; `paths` are what it can be asked for."""
         p = self.processes.get(process)
         if p is None:
@@ -211,10 +232,12 @@ class Lifecycle:
             return []
         clash = _clash(t.processes)
         if clash is not None:
-            return self._fail(t, clash)
+            # To the client the task has started, and its node fails then.
+            return [*self._answer(t), *self._fail(t, clash)]
         t.state = State.RUNNING
         t.deadline = None
-        return [OpenFork(t.id, t.resume), *self._answer(t), Say("info", "task started", t.id)]
+        t.running_since = now
+        return [OpenFork(t.id, t.resume, t.suspects.fence), *self._answer(t), Say("info", "task started", t.id)]
 
     def failed(self, process: str, node: str, error: str) -> list[Instruction]:
         """A definite error of a node."""
@@ -233,8 +256,8 @@ class Lifecycle:
             p.ended = True
         return []
 
-    def exited(self, process: str, status: int, now: float) -> list[Instruction]:
-        """A process is gone; a negative `status` is a signal."""
+    def exited(self, process: str, status: int, now: float, *, blame: bool = True) -> list[Instruction]:
+        """A process is gone; a negative `status` is a signal. Without `blame` it is known that no input was the cause."""
         p = self.processes.pop(process, None)
         if p is None:
             return []
@@ -245,7 +268,7 @@ class Lifecycle:
         out: list[Instruction] = []
         crashed = not p.ended or status != 0
         if crashed and t.state in (State.STARTING, State.RUNNING):
-            out += self._crashed(t, p, status, now)
+            out += self._crashed(t, p, status, now, blame=blame)
         if not t.alive:
             out += self._all_gone(t)
         elif t.state is State.BACKOFF and crashed:
@@ -253,17 +276,22 @@ class Lifecycle:
         out.append(Release(p))
         return out
 
-    def _crashed(self, t: Task, p: Process, status: int, now: float) -> list[Instruction]:
+    def _crashed(self, t: Task, p: Process, status: int, now: float, *, blame: bool) -> list[Instruction]:
         how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
-        at = self._resume_position(t)
-        t.exits = t.exits + 1 if at == t.exits_at else 1
-        t.exits_at = -1 if at is None else at
-        say = Say("error", "node process died", t.id, (("node", p.nodes[-1]), ("how", how), ("exits", t.exits)))
+        node = p.nodes[-1]
+        work = self._in_work(t)
+        t.exits = t.suspects.died(work) if blame else 0
+        t.crashes += 1
+        told = (("node", node), ("how", how), ("exits", t.exits), ("resume", work.dealt))
+        say = Say("error", "node process died", t.id, told)
         if t.exits >= MAX_EXITS:
-            error = f"{p.nodes[-1]}: process {how}, {t.exits} times at the same input"
-            return [say, *self._fail(t, error)]
+            return [say, *self._fail(t, f"{node}: process {how}, {t.exits} times at the same input")]
+        if t.running_since is None and blame and t.crashes >= MAX_EXITS:
+            return [say, *self._fail(t, f"{node}: process {how} before it was ready, {t.crashes} times")]
+        if t.state is State.RUNNING and t.running_since is not None and now - t.running_since >= HEALTHY_S:
+            t.restarts = 0
         t.state = State.BACKOFF
-        t.resume = at
+        t.resume = work.dealt
         t.deadline = now + BACKOFF_S[min(t.restarts, len(BACKOFF_S) - 1)]
         t.restarts += 1
         return [say, CloseFork(t.id)]
@@ -271,13 +299,10 @@ class Lifecycle:
     def _all_gone(self, t: Task) -> list[Instruction]:
         if t.state is State.DRAINING:
             del self.tasks[t.id]
-            return [CloseFork(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
-        if t.state is State.BACKOFF and t.requests and t.deadline is None:
-            del self.tasks[t.id]
-            return self._answer(t)
+            return [CloseFork(t.id), Forget(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
         if t.state is State.RUNNING:
             # All nodes ended by themselves although nobody stopped the task: it stays registered, as in the reference.
-            return [CloseFork(t.id)]
+            return [CloseFork(t.id), Forget(t.id)]
         return []
 
     def stop(self, request: Any, task: str, now: float) -> list[Instruction]:
@@ -292,7 +317,7 @@ class Lifecycle:
             del self.tasks[task]
             rest = [Kill(p.id) for p in t.processes if not p.exited]
             refused = self._answer(t, "task was stopped")
-            return [CloseFork(task), *rest, *refused, Answer(request)]
+            return [CloseFork(task), Forget(task), *rest, *refused, Answer(request)]
         starting = t.state is State.STARTING
         out = self._answer(t, "task was stopped")
         t.state = State.DRAINING
@@ -338,7 +363,7 @@ class Lifecycle:
         rest = [Kill(p.id) for p in t.processes if not p.exited] if starting else []
         message = "failed to start task" if starting else "task finished with error"
         say = Say("error", message, t.id, (("error", error),))
-        return [CloseFork(t.id), *rest, KeepError(t.id, error), *answers, say]
+        return [CloseFork(t.id), Forget(t.id), *rest, KeepError(t.id, error), *answers, say]
 
     @staticmethod
     def _answer(t: Task, error: str = "") -> list[Instruction]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from engine import status
 from engine.store.listing import BadPattern, matches
 from engine.task_master import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from engine.ingest_log.log import IngestLog
     from engine.status import StatusFile
@@ -39,19 +39,27 @@ def select(tasks: Iterable[Task], pattern: str) -> list[Task]:
     return []
 
 
+class Health(Protocol):
+    """What is known of a task beside its pages: rows that retention took, and the nodes that are stalled."""
+
+    def lost(self, task: str) -> int: ...
+
+    def stalled(self, task: str) -> Collection[str]: ...
+
+
 def overview(
-    tasks: Iterable[Task], forks: Forks, pages: StatusFile, log: IngestLog, ingress: Ingress
+    tasks: Iterable[Task], forks: Forks, pages: StatusFile, log: IngestLog, ingress: Ingress, health: Health
 ) -> dict[str, Any]:
     """These tasks, and everything else, at this moment."""
     return {
-        "tasks": [_task(t, forks.get(t.id), pages, log) for t in tasks],
+        "tasks": [_task(t, forks.get(t.id), pages, log, health) for t in tasks],
         "log": asdict(log.statistics()),
         "ingress": ingress.statistics(),
         "refused": ingress.refused,
     }
 
 
-def _task(t: Task, fork: Fork | None, pages: StatusFile, log: IngestLog) -> dict[str, Any]:
+def _task(t: Task, fork: Fork | None, pages: StatusFile, log: IngestLog, health: Health) -> dict[str, Any]:
     nodes = t.definition.plan["nodes"]
     kind = "batch" if any(n["kind"] == "batch" for n in nodes) else "stream"
     shown: dict[str, Any] = {
@@ -69,19 +77,24 @@ def _task(t: Task, fork: Fork | None, pages: StatusFile, log: IngestLog) -> dict
         return shown
     figures = statistics.node_stats(t, pages)
     plan = {n["name"]: n for n in nodes}
-    shown["processes"] = [_process(p, plan, figures, pages) for p in t.processes if not p.exited]
+    stalled = health.stalled(t.id)
+    shown["processes"] = [
+        _process(p, plan, figures, pages, stalled=p.nodes[-1] in stalled) for p in t.processes if not p.exited
+    ]
     shown["edges"] = _edges(t, fork, pages, figures, kind)
     if fork is not None:
-        shown["fork"] = _fork(fork, log)
+        shown["fork"] = _fork(fork, log, health.lost(t.id))
     return shown
 
 
-def _process(p: Process, plan: Any, figures: dict[str, dict[str, int]], pages: StatusFile) -> dict[str, Any]:
+def _process(
+    p: Process, plan: Any, figures: dict[str, dict[str, int]], pages: StatusFile, *, stalled: bool
+) -> dict[str, Any]:
     words = pages.page(p.slots[0]).words
     return {
         "id": p.id,
         "pid": p.pid,
-        "state": _STATES.get(words[status.STATE], "starting"),
+        "state": "stalled" if stalled else _STATES.get(words[status.STATE], "starting"),
         "tick": words[status.TICK],
         "busy": words[status.WAITING] == 1,
         "nodes": [{"name": n, "kind": plan[n]["kind"], "stats": figures[n]} for n in p.nodes],
@@ -106,7 +119,7 @@ def _edges(
     return out
 
 
-def _fork(fork: Fork, log: IngestLog) -> dict[str, Any]:
+def _fork(fork: Fork, log: IngestLog, lost: int) -> dict[str, Any]:
     """How far the task is behind the head of the log; a live fork is not."""
     behind = 0 if fork.live or fork.drained else max(0, log.head - fork.cursor)
     rows = 0
@@ -117,7 +130,7 @@ def _fork(fork: Fork, log: IngestLog) -> dict[str, Any]:
         "live": fork.live,
         "lag_frames": behind,
         "lag_rows": rows,
-        "lost_rows": fork.lost_rows,
+        "lost_rows": lost,
         "episodes": fork.lag_episodes,
         "delivered": fork.delivered,
     }

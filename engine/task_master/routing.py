@@ -6,6 +6,7 @@ fork that is wanted both by name and by "" gets the rows of that name twice, as 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,19 +25,34 @@ class Selection(NamedTuple):
 
 
 class Routes:
-    """Who wants what. Every change forgets what was looked up before."""
+    """Who wants what, by what is wanted: a frame costs what the tasks that want it cost, however many others there are.
+
+    Every change forgets what was looked up before. Tasks come in the order in which they were added.
+    """
 
     def __init__(self) -> None:
         self._wants: dict[str, frozenset[tuple[str, str, str]]] = {}
+        self._places: dict[str, int] = {}
+        self._serial = itertools.count()
+        self._index: dict[tuple[str, str, str], set[str]] = {}
         self._known: dict[tuple[str, str, tuple[str, ...]], list[tuple[str, Selection]]] = {}
 
     def add(self, task: str, dbrps: Iterable[tuple[str, str]], measurements: Iterable[str]) -> None:
+        """Take in what a task wants, instead of what it wanted before."""
+        self.remove(task)
         names = list(measurements)
-        self._wants[task] = frozenset((db, rp, m) for db, rp in dbrps for m in names)
-        self._known.clear()
+        wants = self._wants[task] = frozenset((db, rp, m) for db, rp in dbrps for m in names)
+        self._places[task] = next(self._serial)
+        for key in wants:
+            self._index.setdefault(key, set()).add(task)
 
     def remove(self, task: str) -> None:
-        self._wants.pop(task, None)
+        for key in self._wants.pop(task, ()):
+            tasks = self._index[key]
+            tasks.discard(task)
+            if not tasks:
+                del self._index[key]
+        self._places.pop(task, None)
         self._known.clear()
 
     def lookup(self, header: Header) -> Sequence[tuple[str, Selection]]:
@@ -50,10 +66,15 @@ class Routes:
         return found
 
     def _find(self, db: str, rp: str, names: tuple[str, ...]) -> Iterable[tuple[str, Selection]]:
-        for task, wants in self._wants.items():
-            every = (db, rp, "") in wants
-            chosen = [i for i, name in enumerate(names) if every or (db, rp, name) in wants]
-            if not chosen:
-                continue
-            twice = tuple(k for k, i in enumerate(chosen) if every and names[i] and (db, rp, names[i]) in wants)
-            yield task, Selection(None if len(chosen) == len(names) else tuple(chosen), twice)
+        every = self._index.get((db, rp, ""), set())
+        named: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            if name:
+                for task in self._index.get((db, rp, name), ()):
+                    named.setdefault(task, []).append(i)
+        for task in sorted(every | named.keys(), key=self._places.__getitem__):
+            if task in every:
+                yield task, Selection(None, tuple(named.get(task, ())))
+            else:
+                chosen = named[task]
+                yield task, Selection(None if len(chosen) == len(names) else tuple(chosen), ())

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from engine.status import StatusFile
     from engine.task_master.lifecycle import Task
 
-_NO_POSITION = 0
-
 
 def node_stats(task: Task, pages: StatusFile) -> dict[str, dict[str, int]]:
     """Per node: its counters, `collected` and `emitted`."""
@@ -43,11 +41,13 @@ def edge_counts(task: Task, pages: StatusFile) -> list[list[Any]]:
     return out
 
 
-def resume_position(task: Task, pages: StatusFile) -> int | None:
-    """The lowest position that the task's processes have dealt with; None when that is before the first frame."""
-    dealt = [pages.page(p.slots[0]).words[status.DEALT] for p in task.processes]
-    lowest = min(dealt, default=_NO_POSITION)
-    return lowest if lowest > _NO_POSITION else task.resume
+def dealt_position(task: Task, pages: StatusFile) -> int | None:
+    """The lowest position that the task's processes have dealt with; where it began, while one has not dealt with any.
+
+    None for a task that has no place in the stream yet.
+    """
+    lowest = min([pages.page(p.slots[0]).words[status.DEALT] for p in task.processes], default=0)
+    return lowest if lowest > 0 else task.resume
 
 
 def source_count(task: Task, pages: StatusFile) -> int:

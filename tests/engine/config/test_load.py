@@ -87,12 +87,16 @@ def test_every_setting_of_our_own_arrives() -> None:
         drain-timeout = "1s"
         start-timeout = "2s"
         max-nodes = 5
+        join-buffer-size = "3KiB"
         zone = "Europe/Berlin"
         fsync = "always"
         fsync-interval = "3ms"
         segment-size = "4KiB"
         retention-size = "8KiB"
         retention-age = "1h"
+        on-retention = "refuse-writes"
+        stall-after = "2s"
+        stall-timeout = "3m"
         tail-size = "1KiB"
         """
     )
@@ -106,7 +110,10 @@ def test_every_setting_of_our_own_arrives() -> None:
         drain_timeout_s=1.0,
         start_timeout_s=2.0,
         max_nodes=5,
+        join_buffer_bytes=3072,
         zone="Europe/Berlin",
+        stall_after_s=2.0,
+        stall_timeout_s=180.0,
     )
     assert settings.log == LogSettings(
         fsync="always",
@@ -115,6 +122,7 @@ def test_every_setting_of_our_own_arrives() -> None:
         retention_bytes=8192,
         retention_age_ns=3600 * 10**9,
         tail_bytes=1024,
+        on_retention="refuse-writes",
     )
 
 

@@ -146,5 +146,48 @@ def test_an_aborted_edge_kills_the_fork_and_nothing_else(tmp_path):
         assert forks.get("a").dead
         assert len(well.sent) == 2
         forks.close("a")
+        # Without a fork it still wants what comes, to find it in the log later.
+        append(log, forks, frame(3, ["cpu"]))
+        assert [task for task, _ in forks.wanted(read_header(encode(frame(4, ["cpu"]))[0]))] == ["a", "b"]
+        forks.unwant("a")
+        assert [task for task, _ in forks.wanted(read_header(encode(frame(4, ["cpu"]))[0]))] == ["b"]
         assert broken.closed
         assert forks.get("a") is None
+
+
+def test_below_its_fence_a_fork_gives_the_next_frame_when_the_one_before_is_dealt_with(tmp_path):
+    dealt = 0
+    with open_log(tmp_path) as log:
+        forks = Forks(log, lambda _: dealt)
+        for k in range(1, 7):
+            append(log, forks, frame(k, ["cpu"]))
+        edge = Edge()
+        edge.room = 100
+        fork = forks.open("t", edge, [("d", "r")], ["cpu"], 1, fence=4)
+        for expected in (2, 3, 4):
+            dealt = expected - 1
+            forks.pump(fork)
+            forks.pump(fork)
+            assert [f.position for f, _ in edge.sent] == list(range(2, expected + 1))
+            assert fork.held
+            assert forks.patience is not None
+        dealt = 4
+        forks.pump(fork)
+        assert [f.position for f, _ in edge.sent] == [2, 3, 4, 5, 6]
+        assert fork.live
+        assert forks.patience is None
+        append(log, forks, frame(7, ["cpu"]))
+        assert fork.given == 7
+
+
+def test_a_live_fork_whose_edge_breaks_keeps_its_place(tmp_path):
+    with open_log(tmp_path) as log:
+        forks = Forks(log)
+        edge = Edge()
+        edge.room = 10
+        fork = forks.open("t", edge, [("d", "r")], ["cpu"], None)
+        append(log, forks, frame(1, ["cpu"]))
+        edge.broken = True
+        append(log, forks, frame(2, ["cpu"]))
+        append(log, forks, frame(3, ["cpu"]))
+        assert (fork.dead, fork.live, fork.given, fork.cursor) == (True, False, 1, 1)

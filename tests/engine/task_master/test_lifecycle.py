@@ -8,13 +8,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.task_master import lifecycle as life
 from engine.task_master.placement import Layout
+from engine.task_master.suspects import MAX_EXITS, Work
 
 DEFINITION = life.Definition({"nodes": []}, (("db", "rp"),))
 LAYOUT = Layout([], [("path", "stream")], {}, frozenset({"cpu"}))
 
 
-def machine(resume=None):
-    return life.Lifecycle(resume_position=lambda _: resume, start_timeout_s=30.0, drain_timeout_s=10.0)
+def machine(resume=None, given=0):
+    return life.Lifecycle(in_work=lambda _: Work(resume, given), start_timeout_s=30.0, drain_timeout_s=10.0)
 
 
 def spawn(m, task="t", nodes=("from1", "log2")):
@@ -26,8 +27,8 @@ def spawn(m, task="t", nodes=("from1", "log2")):
 def running(m, task="t", request="enable"):
     assert m.start(request, task, DEFINITION, 0.0) == [life.Spawn(task)]
     processes = spawn(m, task)
-    assert m.ready(processes[0].id, []) == []
-    out = m.ready(processes[1].id, [])
+    assert m.ready(processes[0].id, [], 0.0) == []
+    out = m.ready(processes[1].id, [], 0.0)
     assert out[0] == life.OpenFork(task, None)
     assert life.Answer(request) in out
     return processes
@@ -125,35 +126,119 @@ def test_a_crash_restarts_the_task_from_its_resume_position_after_the_back_off()
     assert m.tick(5.05) == []
     assert m.tick(5.1) == [life.Spawn("t")]
     again = spawn(m)
-    m.ready(again[0].id, [])
-    assert life.OpenFork("t", 42) in m.ready(again[1].id, [])
+    m.ready(again[0].id, [], 0.0)
+    assert life.OpenFork("t", 42) in m.ready(again[1].id, [], 0.0)
 
 
-def test_three_exits_at_one_position_stop_the_task():
-    m = machine(resume=7)
+def test_three_exits_at_one_frame_stop_the_task():
+    m = machine(resume=7, given=8)
     processes = running(m)
     now = 0.0
-    for attempt in range(life.MAX_EXITS):
+    for attempt in range(MAX_EXITS):
         now += 100.0
         m.exited(processes[0].id, -11, now)
         m.exited(processes[1].id, -9, now)
-        if attempt < life.MAX_EXITS - 1:
+        if attempt < MAX_EXITS - 1:
             assert m.tick(now + 50.0) == [life.Spawn("t")]
             processes = spawn(m)
             for p in processes:
-                m.ready(p.id, [])
+                m.ready(p.id, [], 0.0)
     t = m.tasks["t"]
     assert t.state is life.State.FAILED
     assert t.error == "from1: process killed by signal 11, 3 times at the same input"
 
 
+def test_exits_with_nothing_in_work_restart_the_task_again_and_again():
+    m = machine(resume=7, given=7)
+    processes = running(m)
+    for attempt in range(10):
+        m.exited(processes[0].id, -9, attempt * 10.0)
+        m.exited(processes[1].id, -9, attempt * 10.0)
+        assert m.tick(attempt * 10.0 + 5.0) == [life.Spawn("t")]
+        processes = spawn(m)
+        for p in processes:
+            m.ready(p.id, [], attempt * 10.0 + 5.0)
+    assert m.tasks["t"].state is life.State.RUNNING
+
+
+def test_exits_for_which_the_input_is_not_to_blame_do_not_count():
+    m = machine(resume=7, given=8)
+    processes = running(m)
+    for attempt in range(5):
+        m.exited(processes[0].id, -9, attempt * 10.0, blame=False)
+        m.exited(processes[1].id, -9, attempt * 10.0, blame=False)
+        assert m.tick(attempt * 10.0 + 5.0) == [life.Spawn("t")]
+        processes = spawn(m)
+        for p in processes:
+            m.ready(p.id, [], attempt * 10.0 + 5.0)
+    assert m.tasks["t"].state is life.State.RUNNING
+
+
+def test_what_was_in_work_is_given_one_at_a_time_after_a_crash():
+    m = machine(resume=7, given=12)
+    processes = running(m)
+    for p in processes:
+        m.exited(p.id, -9, 1.0)
+    m.tick(2.0)
+    again = spawn(m)
+    m.ready(again[0].id, [], 2.0)
+    assert life.OpenFork("t", 7, 12) in m.ready(again[1].id, [], 2.0)
+
+
+def test_a_process_that_dies_before_it_is_ready_is_started_three_times():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    for attempt in range(MAX_EXITS):
+        processes = spawn(m)
+        out = m.exited(processes[0].id, -9, attempt * 10.0)
+        m.exited(processes[1].id, -9, attempt * 10.0)
+        if attempt < MAX_EXITS - 1:
+            assert m.tick(attempt * 10.0 + 5.0) == [life.Spawn("t")]
+    error = "from1: process killed by signal 9 before it was ready, 3 times"
+    assert life.Answer("enable", error) in out
+    assert life.Forget("t") in out
+
+
+def test_the_back_off_grows_and_begins_again_after_a_time_of_health():
+    m = machine(resume=7, given=7)
+    processes = running(m)
+    now, waits = 0.0, []
+    for health in (1.0, 1.0, 1.0, life.HEALTHY_S, 1.0):
+        now += health
+        for p in processes:
+            m.exited(p.id, -9, now)
+        waits.append(round(m.next_deadline() - now, 3))
+        now = m.next_deadline()
+        m.tick(now)
+        processes = spawn(m)
+        for p in processes:
+            m.ready(p.id, [], now)
+    assert waits == [*life.BACKOFF_S[:3], *life.BACKOFF_S[:2]]
+
+
+def test_a_failed_or_stopped_task_has_no_resume_position():
+    m = machine()
+    processes = running(m)
+    assert life.Forget("t") in m.failed(processes[0].id, "from1", "boom")
+    processes = running(m)
+    m.stop("disable", "t", 1.0)
+    out = [i for p in processes for i in m.exited(p.id, -9, 1.0)]
+    assert life.Forget("t") in out
+
+
+def test_a_start_without_a_request_says_nothing_of_a_task_that_runs():
+    m = machine()
+    running(m)
+    assert m.start(None, "t", DEFINITION, 1.0) == []
+
+
 def test_exits_at_different_positions_do_not_add_up():
     position = 0
 
-    def next_position(_):
-        return position
+    def in_work(_):
+        return Work(position, position + 1)
 
-    m = life.Lifecycle(resume_position=next_position)
+    m = life.Lifecycle(in_work=in_work)
     processes = running(m)
     for position in range(10, 20):
         m.exited(processes[0].id, -11, position * 100.0)
@@ -161,7 +246,7 @@ def test_exits_at_different_positions_do_not_add_up():
         assert m.tick(position * 100.0 + 50.0) == [life.Spawn("t")]
         processes = spawn(m)
         for p in processes:
-            m.ready(p.id, [])
+            m.ready(p.id, [], 0.0)
     assert m.tasks["t"].state is life.State.RUNNING
 
 
@@ -169,8 +254,10 @@ def test_two_nodes_with_one_path_fail_the_task():
     m = machine()
     m.start("enable", "t", DEFINITION, 0.0)
     processes = spawn(m, nodes=("http_out2", "http_out3"))
-    m.ready(processes[0].id, ["x"])
-    m.ready(processes[1].id, ["x"])
+    m.ready(processes[0].id, ["x"], 0.0)
+    out = m.ready(processes[1].id, ["x"], 0.0)
+    assert out[0] == life.Answer("enable", "")
+    assert {type(i) for i in out[1:]} >= {life.CloseFork, life.KeepError}
     assert m.tasks["t"].error == "http_out3: http: multiple registrations for /kapacitor/v1/tasks/t/x"
 
 
@@ -178,7 +265,7 @@ def test_a_start_that_takes_too_long_names_who_is_late():
     m = machine()
     m.start("enable", "t", DEFINITION, 0.0)
     processes = spawn(m)
-    m.ready(processes[0].id, [])
+    m.ready(processes[0].id, [], 0.0)
     m.tick(30.0)
     assert m.tasks["t"].error == "not ready within 30s: log2"
 
@@ -211,9 +298,12 @@ class Tasks(RuleBasedStateMachine):
                 case life.Spawn(task):
                     for p in spawn(self.m, task):
                         self.alive[p.id] = p
-                case life.OpenFork(task, _):
+                case life.OpenFork(task, position, _):
                     assert task not in self.forks
                     self.forks.add(task)
+                    self.m.opened(task, position or 0)
+                case life.Forget(task):
+                    assert task not in self.forks
                 case life.CloseFork(task):
                     self.forks.discard(task)
                 case life.DrainFork(task):
@@ -242,7 +332,7 @@ class Tasks(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def ready(self, data):
-        self.do(self.m.ready(data.draw(st.sampled_from(sorted(self.alive))), []))
+        self.do(self.m.ready(data.draw(st.sampled_from(sorted(self.alive))), [], self.now))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())

@@ -13,6 +13,7 @@ from engine.task_master import lifecycle as life
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
 from engine.task_master.overview import overview, select
+from engine.task_master.suspects import Work
 from engine.task_master.throughput import Throughput
 from tests.engine.task_master.test_forks import Edge, append, frame
 
@@ -38,7 +39,7 @@ def _header(db: str, *sections: tuple[str, int]) -> Header:
 
 
 def _task(pages: status.StatusFile) -> life.Lifecycle:
-    machine = life.Lifecycle(resume_position=lambda _: None)
+    machine = life.Lifecycle(in_work=lambda _: Work(None))
     machine.start(None, "t", life.Definition(_PLAN, (("d", "r"),)), 0.0)
     processes = [
         life.Process(
@@ -48,7 +49,7 @@ def _task(pages: status.StatusFile) -> life.Lifecycle:
     ]
     machine.placed("t", None, processes)  # type: ignore[arg-type]
     for process in processes:
-        machine.ready(process.id, [])
+        machine.ready(process.id, [], 0.0)
     return machine
 
 
@@ -60,6 +61,16 @@ def _count(machine: life.Lifecycle, pages: status.StatusFile, node: str, collect
                 words[status.COLLECTED] = words[status.PARENT_EDGES] = collected
                 words[status.EMITTED] = emitted
                 words[status.STATE] = status.RUNNING
+
+
+class Troubled:
+    """Seven rows lost, and log3 stands still."""
+
+    def lost(self, task: str) -> int:
+        return 7 if task == "t" else 0
+
+    def stalled(self, task: str) -> list[str]:
+        return ["log3"] if task == "t" else []
 
 
 def test_edges_tell_what_waits_and_a_lagging_fork_how_far_it_is_behind(tmp_path: Path) -> None:
@@ -76,7 +87,7 @@ def test_edges_tell_what_waits_and_a_lagging_fork_how_far_it_is_behind(tmp_path:
         forks.open("t", edge, [("d", "r")], [""], None)
         for number in range(9):
             append(log, forks, frame(number, ["m"]))
-        seen = overview(machine.tasks.values(), forks, pages, log, Ingress())
+        seen = overview(machine.tasks.values(), forks, pages, log, Ingress(), Troubled())
     (task,) = seen["tasks"]
     assert task["edges"] == [
         ("stream", "stream0", 4, 3),
@@ -88,14 +99,14 @@ def test_edges_tell_what_waits_and_a_lagging_fork_how_far_it_is_behind(tmp_path:
         "live": False,
         "lag_frames": 5,
         "lag_rows": 5,
-        "lost_rows": 0,
+        "lost_rows": 7,
         "episodes": 1,
         "delivered": 4,
     }
     assert [(p["pid"], p["state"], [n["name"] for n in p["nodes"]]) for p in task["processes"]] == [
         (50, "running", ["stream0", "from1"]),
         (51, "running", ["log2"]),
-        (52, "running", ["log3"]),
+        (52, "stalled", ["log3"]),
     ]
     assert seen["log"]["head"] == 9
 
@@ -105,7 +116,7 @@ def test_a_task_that_failed_has_a_state_and_no_figures(tmp_path: Path) -> None:
     machine = _task(pages)
     machine.failed(next(iter(machine.processes)), "log2", "broken")
     with IngestLog.open(tmp_path / "log", clock=lambda: 0) as log:
-        (task,) = overview(machine.tasks.values(), Forks(log), pages, log, Ingress())["tasks"]
+        (task,) = overview(machine.tasks.values(), Forks(log), pages, log, Ingress(), Troubled())["tasks"]
     assert (task["state"], task["error"], task["executing"]) == ("failed", "log2: broken", False)
     assert (task["fork"], task["edges"], task["processes"]) == (None, [], [])
 
