@@ -46,7 +46,9 @@ class Debug:
                 "cluster_id": common["cluster_id"],
                 "cmdline": sys.argv,
                 "host": host,
-                "kapacitor": {str(uuid.uuid4()): _shown(figure, common) for figure in figures(known)},
+                "kapacitor": {
+                    str(uuid.uuid4()): _shown(figure, common) for figure in figures(known, self._servers.settings.stats)
+                },
                 "num_enabled_tasks": known.counts["enabled"],
                 "num_subscriptions": 0,
                 "num_tasks": known.counts["tasks"],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from engine.api.callers import Servers
+    from engine.settings import StatsSettings
 
 _MAIN = "task_master:main"
 _NOT_PUBLISHED = frozenset({"collected", "emitted"})
@@ -54,14 +55,19 @@ async def ask(servers: Servers) -> Known:
     return Known(overview, found, counts, identities)
 
 
-def figures(known: Known) -> Iterator[Figure]:
-    """All of them; a task that does not execute has none."""
-    received = 0
+def figures(known: Known, stats: StatsSettings) -> Iterator[Figure]:
+    """All of them; a task that does not execute has none. The server's own points come in by an edge of their own."""
+    received = own = 0
     for db, rp, measurement, points in known.overview["ingress"]:
-        received += points
+        if stats.enabled and (db, rp) == (stats.database, stats.retention_policy):
+            own += points
+        else:
+            received += points
         tags = {"task_master": "main", "database": db, "retention_policy": rp, "measurement": measurement}
         yield Figure("ingress", tags, {"points_received": points})
     yield _edge(_MAIN, "stream", "write_points", "stream", received, received)
+    if stats.enabled:
+        yield _edge(_MAIN, "stream", "stats", "stream", own, own)
     for task in known.overview["tasks"]:
         yield from _of_task(task)
     for topic in known.topics:

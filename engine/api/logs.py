@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from engine.board import Board
-    from engine.logs.sessions import Hub, Line, Session
+    from engine.logs.sessions import Hub
 
 _SETTABLE: Final = {"debug": logging.DEBUG, "info": logging.INFO, "error": logging.ERROR}
 _PARAMETERS: Final = frozenset({"task", "node", "level", "since", "follow", "match"})
@@ -77,23 +77,23 @@ class Logs:
 
     def _stream(self, request: Request, wanted: Filter, *, past: bool, follow: bool) -> Response:
         as_json = "application/json" in request.headers.get("accept", "")
-        session, news = None, asyncio.Event()
-        if follow:
-            session = self._hub.open(wanted, news.set)
-            if session is None:
-                raise RefusedError(503, "too many sessions read the logs already")
-        history = self._hub.history() if past else []
-        lines = self._lines(history, wanted, session, news, as_json=as_json)
+        if follow and self._hub.full:
+            raise RefusedError(503, "too many sessions read the logs already")
+        lines = self._lines(wanted, past=past, follow=follow, as_json=as_json)
         return StreamingResponse(
             lines, headers={"content-type": "application/json" if as_json else "application/logfmt"}
         )
 
-    async def _lines(
-        self, history: Sequence[Line], wanted: Filter, session: Session | None, news: asyncio.Event, *, as_json: bool
-    ) -> AsyncIterator[bytes]:
-        """The session's text, some lines at a time; between those, whoever else has work has a turn."""
+    async def _lines(self, wanted: Filter, *, past: bool, follow: bool, as_json: bool) -> AsyncIterator[bytes]:
+        """The session's text, some lines at a time; between those, whoever else has work has a turn.
+
+        The session is opened here, not before: a client that is gone before it is answered leaves none behind.
+        """
         write = json_line if as_json else logfmt
+        news = asyncio.Event()
+        session = self._hub.open(wanted, news.set) if follow else None
         try:
+            history = self._hub.history() if past else []
             # The client knows at once that it is heard.
             yield b""
             for at in range(0, len(history), _AT_ONCE):

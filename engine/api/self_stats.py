@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.api.callers import Servers
     from engine.api.figures import Known
     from engine.ingest import Ingest
+    from engine.settings import StatsSettings
 
 _TIMEOUT_S: Final = 30.0
 
@@ -57,14 +58,14 @@ class SelfStats:
             "server_id": known.identities["server"],
             "host": settings.hostname,
         }
-        points = [*_points(known, common), _server(known, (now - self._started) / 1e9)]
+        points = [*_points(known, settings.stats, common), _server(known, (now - self._started) / 1e9)]
         return frames(
             points, settings.stats.database, settings.stats.retention_policy, now, settings.engine.max_frame_rows
         )
 
 
-def _points(known: Known, common: Mapping[str, str]) -> Iterator[Figure]:
-    for figure in figures(known):
+def _points(known: Known, stats: StatsSettings, common: Mapping[str, str]) -> Iterator[Figure]:
+    for figure in figures(known, stats):
         tags = {"topic": figure.tags["id"]} if figure.name == "topics" else figure.tags
         yield Figure(figure.name, {**tags, **common}, figure.values)
 

@@ -108,7 +108,8 @@ def _to_readers(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
     """Give a copy of the record to the readers of logs."""
     sender = _Server.sender
     if sender is not None:
-        record = {"ts": clock.now(), "msg": event.get("event"), **{k: v for k, v in event.items() if k != "event"}}
+        record = {**event, "ts": clock.now(), "msg": event.get("event")}
+        record.pop("event", None)
         if record.get("exc_info"):
             record = dict(structlog.processors.format_exc_info(None, "", record))
         sender.send(LEVELS[event["level"]], record)

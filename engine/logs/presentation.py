@@ -41,7 +41,9 @@ _MESSAGES: Final = {
 }
 _OF_LOG_NODES: Final = frozenset({"point", "begin batch", "batch point", "end batch"})
 _FIRST: Final = frozenset({"ts", "level", "msg", "process", "task", "node"})
-_RENAMED: Final = {"error": "err"}
+_RENAMED: Final = {"error": "err", "lvl": "lvl_", "service": "service_", "task_master": "task_master_"}
+"""Keys that the reference calls otherwise, or gives a meaning of its own."""
+
 _MS: Final = 10**6
 _EXPONENT_FROM: Final = 1e21
 

@@ -167,9 +167,14 @@ class Hub:
         """What is remembered, oldest first."""
         return list(self._history)
 
+    @property
+    def full(self) -> bool:
+        """No further session can be opened."""
+        return len(self._sessions) >= MAX_SESSIONS
+
     def open(self, wanted: Filter, wake: Callable[[], None]) -> Session | None:
         """A session of what comes from now on; None when there are too many."""
-        if len(self._sessions) >= MAX_SESSIONS:
+        if self.full:
             return None
         session = Session(wanted, self._limit, wake)
         self._sessions.append(session)

@@ -124,6 +124,7 @@ def test_debug_vars_tell_who_the_server_is_and_what_its_tasks_do(api: Api) -> No
     edges = {(f["tags"]["parent"], f["tags"]["child"]): f["values"] for f in figures if f["name"] == "edges"}
     assert edges == {
         ("write_points", "stream"): {"collected": 7, "emitted": 7},
+        ("stats", "stream"): {"collected": 0, "emitted": 0},
         ("stream", "stream0"): {"collected": 3, "emitted": 3},
         ("stream0", "from1"): {"collected": 3, "emitted": 2},
         ("from1", "http_out2"): {"collected": 3, "emitted": 2},

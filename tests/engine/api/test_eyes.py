@@ -62,6 +62,12 @@ def test_a_session_of_ours_that_does_not_follow_ends_and_has_a_type(api: Api) ->
     assert api.error("GET", "tickworks/logs?level=loud") == (400, "invalid log level")
 
 
+def test_a_client_that_is_gone_before_its_answer_leaves_no_session(api: Api) -> None:
+    assert api.ok("GET", "tickworks/logs/readers")["sessions"] == 0
+    api.raw("GET", "/kapacitor/v1preview/logs", gone=True)
+    assert api.ok("GET", "tickworks/logs/readers")["sessions"] == 0
+
+
 def test_moments_are_durations_before_now_or_times() -> None:
     now = 1_000_000 * _S
     assert parse_since("10m", now) == now - 600 * _S
