@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -17,12 +18,15 @@ from urllib.parse import quote, urlsplit
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import httpx
 
 DEFAULT_URL: Final = "http://localhost:9092"
 BASE: Final = "/kapacitor/v1"
+LOGS: Final = "/kapacitor/v1preview/logs"
+OURS: Final = "/tickworks"
+"""Below BASE: what Kapacitor has no path for."""
 PAGE: Final = 100
 _BAD_SWITCH: Final = 1
 _USAGE: Final = 2
@@ -95,13 +99,26 @@ class Client:
         """One request; the JSON of the answer, None when it has no body. Raises CommandError unless it succeeds."""
         answer = self.request(method, path, body=body, query=query)
         if not answer.is_success:
-            raise CommandError(_error_text(answer))
+            raise CommandError(error_text(answer))
         if not answer.content:
             return None
         try:
             return answer.json()
         except ValueError:
             raise CommandError(f"invalid response: code {answer.status_code}: body: {answer.text}") from None
+
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Sequence[tuple[str, str]] = (), headers: dict[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """An answer that is read while it comes; `path` is the whole one. Raises CommandError when there is none."""
+        url = self._client.base_url.copy_with(path=path)
+        try:
+            with self._client.stream("GET", url, params=list(query), headers=headers) as answer:
+                yield answer
+        except self._httpx.TransportError as error:
+            reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).lower()
+            raise CommandError(f'Get "{url}": {reason}') from None
 
     def tasks(self, pattern: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         """The tasks that match, page by page."""
@@ -125,7 +142,8 @@ def task_path(identity: str) -> str:
     return f"/tasks/{quote(identity, safe='')}"
 
 
-def _error_text(answer: httpx.Response) -> str:
+def error_text(answer: httpx.Response) -> str:
+    """What an answer that is no success has to say."""
     try:
         data = answer.json()
     except ValueError:
@@ -155,3 +173,24 @@ def wrapped(what: str) -> Iterator[None]:
         yield
     except CommandError as error:
         raise CommandError(f"{what}: {error}") from None
+
+
+class _Interrupted(BaseException):
+    """Raised in the middle of whatever is under way."""
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise _Interrupted
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM end the body, which counts as a success."""
+    before = [(number, signal.signal(number, _interrupt)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    except _Interrupted:
+        return
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

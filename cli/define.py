@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import dbrps
+from cli import completion, dbrps
 from cli.client import Client, CommandError, talking, task_path, usage
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 404
 
-TaskId = Annotated[str | None, typer.Argument(metavar="ID", help="The task.", show_default=False)]
+TaskId = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="The task.", show_default=False, autocompletion=completion.tasks),
+]
 Tick = Annotated[Path | None, typer.Option("-tick", "--tick", metavar="FILE", help="TICKscript of the task.")]
 TaskType = Annotated[str | None, typer.Option("-type", "--type", metavar="TYPE", help="stream or batch.")]
 Template = Annotated[

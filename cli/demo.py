@@ -1,4 +1,4 @@
-"""`tickworks demo`: this host's live metrics through two TICKscripts."""
+"""`tickworks demo`: this host's live metrics through three TICKscripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def demo(
         str | None, typer.Option("--for", metavar="DURATION", help="End by itself after this time, such as 10s.")
     ] = None,
 ) -> None:
-    """Show live metrics of this host going through two TICKscripts, until Ctrl-C."""
+    """Show live metrics of this host going through three TICKscripts, until Ctrl-C."""
     limit = None if for_ is None else seconds(for_)
     from demo.run import run  # noqa: PLC0415 - brings rich and psutil
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import client, define, demo, serve, tasks, tick, warm
+from cli import client, define, demo, logs, serve, statistics, tasks, tick, top, warm
 
 _NO_COMMAND = 1
 
@@ -36,7 +36,6 @@ app = typer.Typer(
     help="Runs Kapacitor's TICKscripts, a process per node.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     invoke_without_command=True,
 )
 
@@ -72,8 +71,8 @@ def version() -> None:
     try:
         number = version("tickworks")
     except PackageNotFoundError:
-        number = "unknown (not installed)"
-    typer.echo(f"Tickworks {number}")
+        number = "unknown"
+    typer.echo(f"Tickworks OSS {number} (git: unknown unknown)")
 
 
 app.command()(serve.serve)
@@ -84,6 +83,12 @@ app.command()(tasks.reload)
 app.command()(tasks.delete)
 app.command("list")(tasks.list_)
 app.command()(tasks.show)
+app.command()(logs.logs)
+app.command()(logs.watch)
+app.command()(logs.level)
+app.command()(top.top)
+app.command()(statistics.stats)
+app.command("vars")(statistics.show_vars)
 app.command()(demo.demo)
 app.command()(warm.warm)
 app.add_typer(tick.app)

@@ -9,15 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import dbrps, layout
+from cli import completion, dbrps, layout
 from cli.client import Client, talking, task_path, usage, wrapped
 
 _KINDS = ("tasks",)
 
 Patterns = Annotated[
-    list[str] | None, typer.Argument(metavar="ID|PATTERN...", help="Tasks; * ? and [a-z] match.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="ID|PATTERN...",
+        help="Tasks; * ? and [a-z] match.",
+        show_default=False,
+        autocompletion=completion.tasks,
+    ),
 ]
-Kind = Annotated[str | None, typer.Argument(metavar="KIND", help="tasks", show_default=False)]
+Kind = Annotated[
+    str | None,
+    typer.Argument(metavar="KIND", help="tasks", show_default=False, autocompletion=completion.words(_KINDS)),
+]
 
 
 def enable(context: typer.Context, patterns: Patterns = None) -> None:
@@ -85,7 +94,9 @@ def _check_kind(verb: str, kind: str) -> None:
 
 def show(
     context: typer.Context,
-    identity: Annotated[str | None, typer.Argument(metavar="ID", help="The task.", show_default=False)] = None,
+    identity: Annotated[
+        str | None, typer.Argument(metavar="ID", help="The task.", show_default=False, autocompletion=completion.tasks)
+    ] = None,
     replay: Annotated[
         str | None, typer.Option("-replay", "--replay", metavar="ID", help="Statistics of this replay instead.")
     ] = None,

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,13 +16,30 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from demo.collector import Collector
+from demo.receiver import Receiver
 from demo.server import Server, ServerError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-TASKS: Final = ("busy", "cpu_mean")
-"""Each task has the name of its script and of its endpoint."""
+
+class Output(NamedTuple):
+    """A task whose httpOut is shown; script and endpoint have its name. A row a series, by `tag`, or the greatest of a column first."""
+
+    task: str
+    title: str
+    tag: str
+    order: str | None = None
+
+
+OUTPUTS: Final = (
+    Output("busy", "programs at work", "name", "cpu_percent"),
+    Output("cpu_mean", "mean of the last 10 s", "cpu"),
+)
+ALERT: Final = "hot"
+"""The task whose alerts are shown arriving; they go to the topic `demo`."""
+
+TASKS: Final = (*(output.task for output in OUTPUTS), ALERT)
 
 _INTERVAL_S: Final = 0.5
 _PRINT_EVERY: Final = 4
@@ -44,10 +61,12 @@ def run(seconds: float | None) -> int:
     try:
         server = Server()
         with server:
-            demo = _Demo(server)
+            receiver = Receiver()
+            demo = _Demo(server, receiver)
             demo.show_scripts(console)
             ended = demo.loop(console, stop, seconds)
             left = server.end()
+            receiver.close()
     except ServerError as error:
         console.print(f"[red]the server refuses:[/red] {error}")
         return 1
@@ -63,14 +82,16 @@ def run(seconds: float | None) -> int:
 class _Demo:
     """What has been fed and what is known."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, receiver: Receiver) -> None:
         self._server = server
+        self._receiver = receiver
         self._collector = Collector()
         self._points = 0
         self._outputs: dict[str, list[dict[str, Any]]] = {}
         self._processes: list[tuple[str, int, int]] = []
         self._millis = 0.0
         self.seen: set[str] = set()
+        server.post_alerts("demo", receiver.url)
         for task in TASKS:
             server.define(task, script(task))
 
@@ -104,36 +125,48 @@ class _Demo:
         self._server.write(lines)
         self._millis = (time.perf_counter() - before) * 1000
         self._points += len(lines)
-        for task in TASKS:
-            self._outputs[task] = self._server.output(task, task)
-            if self._outputs[task]:
-                self.seen.add(task)
+        for output in OUTPUTS:
+            series = self._outputs[output.task] = self._server.output(output.task, output.task)
+            if series:
+                self.seen.add(output.task)
+        if self._receiver.count:
+            self.seen.add(ALERT)
         self._processes = self._server.processes()
 
     def _picture(self) -> RenderableType:
         fed = f"{self._points} points of this host fed to {self._server.url}, the last write taken in {self._millis:.1f} ms"
         return Group(
             fed,
-            _output("busy: programs at work", self._outputs["busy"], "name", "cpu_percent"),
-            _output("cpu_mean: mean of the last 10 s", self._outputs["cpu_mean"], "cpu", None),
+            *(_output(output, self._outputs[output.task]) for output in OUTPUTS),
+            _alerts(self._receiver),
             _processes(self._processes),
         )
 
 
-def _output(title: str, series: list[dict[str, Any]], tag: str, order: str | None) -> Table:
-    """The last row of each series; the greatest first by a column, else by the tag."""
+def _output(output: Output, series: list[dict[str, Any]]) -> Table:
+    """The last row of each series."""
     columns = series[0]["columns"] if series else ["time"]
-    table = Table(title=title, title_justify="left", expand=False)
-    table.add_column(tag)
+    table = Table(title=f"{output.task}: {output.title}", title_justify="left", expand=False)
+    table.add_column(output.tag)
     for name in columns:
         table.add_column(name, justify="right")
-    rows = [(s.get("tags", {}).get(tag, ""), s["values"][-1]) for s in series]
-    rows.sort(key=lambda row: row[0] if order is None else -row[1][columns.index(order)])
+    rows = [(s.get("tags", {}).get(output.tag, ""), s["values"][-1]) for s in series]
+    rows.sort(key=lambda row: row[0] if output.order is None else -row[1][columns.index(output.order)])
     for name, values in rows[:_ROWS]:
         shown = [
             f"{v:.2f}" if isinstance(v, float) else str(v)[11:19] if isinstance(v, str) else str(v) for v in values
         ]
         table.add_row(name, *shown)
+    return table
+
+
+def _alerts(receiver: Receiver) -> Table:
+    table = Table(title=f"{ALERT}: {receiver.count} alerts have arrived, the latest first", title_justify="left")
+    for name in ("time", "level", "message"):
+        table.add_column(name)
+    styles = {"CRITICAL": "red", "WARNING": "yellow", "OK": "green"}
+    for alert in list(receiver.alerts):
+        table.add_row(alert.time[11:19], alert.level, alert.message, style=styles.get(alert.level, ""))
     return table
 
 

@@ -109,6 +109,11 @@ class Server:
         """Create a task and start it."""
         self._call("POST", "/tasks", json={"id": task, "script": script, "status": "enabled"})
 
+    def post_alerts(self, topic: str, url: str) -> None:
+        """Have what comes to a topic posted to an address."""
+        body = {"id": "demo", "kind": "post", "options": {"url": url}}
+        self._call("POST", f"/alerts/topics/{topic}/handlers", json=body)
+
     def write(self, lines: list[str]) -> None:
         self._call("POST", "/write", params={"db": "host", "rp": "live"}, content="\n".join(lines).encode())
 

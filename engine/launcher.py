@@ -46,6 +46,8 @@ class Launcher:
         self._lock = -1
         self._sockets: list[socket.socket] = []
         self._run_dir: RunDirectory | None = None
+        self._board = logs.open_board(settings.log_level)
+        self._logs = ""
         self._addresses: Addresses | None = None
         self._pids: dict[str, int] = {}
         self._deaths: dict[str, int] = {}
@@ -113,6 +115,9 @@ class Launcher:
             self._run_dir = open_run_directory(self._data)
         except RunDirectoryError as error:
             raise CannotStartError(str(error)) from error
+        self._logs = self._run_dir.new_path("log")
+        logs.open_channel(self._logs)
+        self._board.started("launcher", os.getpid())
 
     # ------------------------------------------------------------------ the tree
 
@@ -126,6 +131,7 @@ class Launcher:
             run.new_path("st"),
             run.new_path("pg"),
             run.new_path("al"),
+            self._logs,
         )
         for role in ("store", "alerts", "supervisor", "frontend"):
             self._start(role)
@@ -159,6 +165,7 @@ class Launcher:
         title = {"alerts": "alert service", "frontend": "front end"}.get(role, role)
         self._pids[role] = fork_into(title, bodies[role], keep)
         self._started[role] = clock.monotonic()
+        self._board.started(role, self._pids[role])
 
     def _reap(self) -> None:
         while True:

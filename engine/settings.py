@@ -61,6 +61,23 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
     topic_buffer_length: int = 5000
 
 
+class EyesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a front end remembers of the logs, for readers that ask for what was; and what it holds for a slow reader."""
+
+    history_bytes: int = 1 << 20
+    history_records: int = 10_000
+    reader_records: int = 1000
+
+
+class StatsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's own statistics as a stream."""
+
+    enabled: bool = True
+    interval_s: float = 10.0
+    database: str = "_kapacitor"
+    retention_policy: str = "autogen"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. `endpoints` are the `[[httppost]]` sections by name."""
 
@@ -72,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     engine: EngineSettings = EngineSettings()
     alert: AlertSettings = AlertSettings()
+    eyes: EyesSettings = EyesSettings()
+    stats: StatsSettings = StatsSettings()
     endpoints: dict[str, Any] = {}
     extra: dict[str, Any] = {}
 
@@ -85,3 +104,4 @@ class Addresses(msgspec.Struct, frozen=True):
     store: str
     status: str
     alerts: str = ""
+    logs: str = ""

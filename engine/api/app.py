@@ -21,9 +21,13 @@ from engine.api.callers import Caller, Servers
 from engine.api.conventions import BASE, METHODS, PREVIEW, answer, answer_headers, failure, route
 from engine.api.debug import Debug
 from engine.api.envelope import BodyTooLargeError, Envelope
+from engine.api.logs import Logs
+from engine.api.metrics import Metrics
+from engine.api.processes import Processes
 from engine.api.tasks import Tasks
 from engine.api.templates import Templates
 from engine.definitions.bodies import RefusedError
+from engine.logs.sessions import Hub
 from engine.rpc import RpcError
 
 if TYPE_CHECKING:
@@ -43,8 +47,12 @@ async def _ping(_: Request) -> Response:
     return Response(b"", 204)
 
 
-def build_app(store: Caller, supervisor: Caller, settings: Settings, alerts: Caller | None = None) -> Any:
-    """The ASGI application for everything but `/write`."""
+def build_app(
+    store: Caller, supervisor: Caller, settings: Settings, alerts: Caller | None = None, hub: Hub | None = None
+) -> Any:
+    """The ASGI application for everything but `/write`. `hub`: where readers of logs are served from."""
+    hub = hub or Hub()
+    board = logs.board()
     servers = Servers(store, supervisor, settings)
     if alerts is not None:
         servers = replace(servers, alerts=alerts)
@@ -54,6 +62,9 @@ def build_app(store: Caller, supervisor: Caller, settings: Settings, alerts: Cal
         *Templates(servers).routes(BASE),
         *Alerts(servers).routes(BASE),
         *Debug(servers).routes(BASE),
+        *Logs(hub, board).routes(BASE),
+        *Processes(servers, board).routes(BASE),
+        *Metrics(servers, board, hub).routes(BASE),
     ]
     log = logs.get_logger(process="frontend")
 

@@ -29,6 +29,10 @@ VERSION = _version()
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 BASE = "/kapacitor/v1"
 PREVIEW = "/kapacitor/v1preview"
+LOGS = f"{PREVIEW}/logs"
+"""The one path that is served under the preview base alone."""
+OURS = f"{BASE}/tickworks"
+"""What Kapacitor has no path for."""
 ZERO_TIME = "0001-01-01T00:00:00Z"
 _SECOND = 1_000_000_000
 _NODE = uuid.getnode()

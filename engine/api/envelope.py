@@ -10,7 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent
 
-from engine.api.conventions import BASE, PREVIEW, answer_headers, cors_headers
+from engine.api.conventions import BASE, LOGS, PREVIEW, answer_headers, cors_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -46,7 +46,7 @@ class Envelope:
         if clean != path:
             await _redirect(scope, clean, send)
             return
-        if path == PREVIEW or path.startswith(PREVIEW + "/"):
+        if path != LOGS and (path == PREVIEW or path.startswith(PREVIEW + "/")):
             scope = {**scope, "path": BASE + path[len(PREVIEW) :]}
             scope.pop("raw_path", None)
         wants_gzip = b"gzip" in headers.get(b"accept-encoding", b"")
@@ -79,8 +79,10 @@ class _Answer:
 
     async def __call__(self, message: Any) -> None:
         if message["type"] == "http.response.start":
-            own = [(k, v) for k, v in message["headers"] if k not in (b"content-type", b"content-length")]
-            self._start = {**message, "headers": [*self._extra, *own]}
+            own = [(k, v) for k, v in message["headers"] if k != b"content-length"]
+            typed = any(k == b"content-type" for k, _ in own)
+            usual = [(k, v) for k, v in self._extra if not (typed and k == b"content-type")]
+            self._start = {**message, "headers": [*usual, *own]}
             return
         if self._start is not None:
             start, self._start = self._start, None

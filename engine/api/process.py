@@ -43,8 +43,11 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
 
     from engine import logs, rpc  # noqa: PLC0415 - the launcher stays small
     from engine.api.app import answer_headers, build_app  # noqa: PLC0415 - the launcher stays small
+    from engine.api.callers import Servers  # noqa: PLC0415 - the launcher stays small
     from engine.api.connection import Connection  # noqa: PLC0415 - the launcher stays small
     from engine.api.ingest import Ingest  # noqa: PLC0415 - the launcher stays small
+    from engine.api.log_reader import LogReader  # noqa: PLC0415 - the launcher stays small
+    from engine.api.self_stats import SelfStats  # noqa: PLC0415 - the launcher stays small
     from engine.api.write import Write  # noqa: PLC0415 - the launcher stays small
     from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
 
@@ -55,9 +58,14 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     supervisor = rpc.AsyncClient(context, f"ipc://{addresses.control}", identity, ingest.on_notice)
     store = rpc.AsyncClient(context, f"ipc://{addresses.store}", identity)
     alerts = rpc.AsyncClient(context, f"ipc://{addresses.alerts}", identity)
+    reader = LogReader(logs.board(), addresses.logs, settings.eyes)
     await asyncio.gather(supervisor.call("ping"), store.call("ping"))
-    write = Write(ingest, settings, answer_headers, log)
-    app = build_app(store, supervisor, settings, alerts)
+    write = Write(ingest, settings, answer_headers, log, reader.write_answered)
+    app = build_app(store, supervisor, settings, alerts, reader.hub)
+    sending = None
+    if settings.stats.enabled and reader.number == 0:
+        servers = Servers(store, supervisor, settings, alerts=alerts)
+        sending = asyncio.create_task(SelfStats(servers, ingest, logs.board().made, log).run())
 
     async def dispatch(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in WRITE_PATHS:
@@ -77,10 +85,21 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
         timeout_keep_alive=300,
         timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        """Readers of logs would read for ever: their answers end when the server does."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            reader.hub.close()
+            await super().shutdown(sockets)
+
+    server = Server(config)
     logging.getLogger("uvicorn").addHandler(_ServerRecords(log))
     log.info("listening", addresses=[f"{h}:{p}" for h, p, *_ in (s.getsockname() for s in sockets)])
     await server.serve(sockets=sockets)
+    if sending is not None:
+        sending.cancel()
+    reader.close()
     ingest.close()
     supervisor.close()
     store.close()

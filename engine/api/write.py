@@ -34,9 +34,16 @@ class Write:
     """The `/write` endpoint. One instance a front end; `bounds` is what all bodies under way may hold."""
 
     def __init__(
-        self, ingest: Ingest, settings: Settings, headers: Callable[[dict[bytes, bytes]], list[Any]], log: Any
+        self,
+        ingest: Ingest,
+        settings: Settings,
+        headers: Callable[[dict[bytes, bytes]], list[Any]],
+        log: Any,
+        answered: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """`headers` gives the headers that every routed answer carries, for the request's headers."""
+        """`headers` gives the headers that every routed answer carries, for the request's headers; `answered` gets the
+        status of each answer."""
+        self._answered = answered
         self._ingest = ingest
         self._settings = settings
         self._headers = headers
@@ -57,6 +64,7 @@ class Write:
         except Exception as error:  # noqa: BLE001 - one write's bug is that write's failure, answered and logged
             self._log.error("write failed", exc_info=error)
             status, text = 500, f"internal error: {type(error).__name__}: the server's log has the details\n".encode()
+        self._answered(status)
         await _answer(send, self._headers(request_headers), request_headers, status, text)
 
     async def _take(self, scope: dict[str, Any], headers: Headers, receive: Any) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from engine.config import kinds
 from engine.config.config import Config
 from engine.config.errors import ConfigError
-from engine.settings import EngineSettings, HttpSettings, LogSettings, Settings
+from engine.settings import EngineSettings, EyesSettings, HttpSettings, LogSettings, Settings, StatsSettings
 
 if TYPE_CHECKING:
     from engine.config.section import Section
@@ -50,6 +50,17 @@ def to_settings(config: Config) -> Settings:
         ),
         log=_log(ours),
         engine=_engine(ours),
+        eyes=EyesSettings(
+            history_bytes=_positive("tickworks.log-history-size", ours.log_history_size),
+            history_records=_positive("tickworks.log-history-records", ours.log_history_records),
+            reader_records=_positive("tickworks.log-reader-records", ours.log_reader_records),
+        ),
+        stats=StatsSettings(
+            enabled=config.stats.enabled,
+            interval_s=_positive("stats.stats-interval", config.stats.stats_interval) / _NS,
+            database=config.stats.database,
+            retention_policy=config.stats.retention_policy,
+        ),
         endpoints=_endpoints(config),
     )
 

@@ -109,6 +109,13 @@ class Tickworks(Section, frozen=True):
     tail_size: Annotated[Size, doc("How much of the ingest log's end is held in memory for tasks that keep up.")] = (
         Size(64 << 20)
     )
+    log_history_size: Annotated[
+        Size, doc("How much of the server's log lines is remembered for `tickworks logs --since`, in memory.")
+    ] = Size(1 << 20)
+    log_history_records: Annotated[int, doc("How many lines are remembered at most.")] = 10_000
+    log_reader_records: Annotated[
+        int, doc("How many lines wait for a reader of the logs that is slow; it is told how many it misses.")
+    ] = 1000
 
 
 class Auth(Section, frozen=True):
@@ -204,10 +211,13 @@ class Deadman(Section, frozen=True):
 class Stats(Section, frozen=True):
     """The server's own statistics as a stream."""
 
-    enabled: bool = True
-    stats_interval: Duration = Duration(10 * _S)
-    database: str = "_kapacitor"
-    retention_policy: str = "autogen"
+    enabled: Annotated[
+        bool,
+        doc("Whether the server's statistics are points of its own stream, which tasks can work on as on any other."),
+    ] = True
+    stats_interval: Annotated[Duration, doc("How often.")] = Duration(10 * _S)
+    database: Annotated[str, doc("The database of these points.")] = "_kapacitor"
+    retention_policy: Annotated[str, doc("Their retention policy.")] = "autogen"
     timing_sample_rate: float = 0.1
     timing_movavg_size: int = 1000
 

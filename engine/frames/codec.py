@@ -29,6 +29,7 @@ from engine.frames.header import (
 from engine.frames.jit import I32, U16, U32, kernel
 from engine.frames.model import (
     ABSENT_CODE,
+    ALL_COLUMNS,
     BATCH,
     DTYPES,
     LAST,
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from engine.frames.model import Columns
+
 _BIN = 8
 """Bytes before the first buffer of a `bin` part: 0xC6, uint32 length, three bytes of padding."""
 
@@ -61,8 +64,31 @@ _encode = msgspec.msgpack.Encoder().encode
 _PADDING = [b"\0" * k for k in range(8)]
 
 
+def _codes_fit(codes: Any, size: int) -> bool:
+    """Whether all codes are below `size`, or absent. A single one is not worth a kernel."""
+    if len(codes) == 1:
+        code: int = codes.item(0)
+        return code < size or code == ABSENT_CODE
+    return bool(_all_codes_fit(codes, size))
+
+
+def _groups_fit(codes: Any, size: int) -> bool:
+    if len(codes) == 1:
+        code: int = codes.item(0)
+        return code < size
+    return bool(_all_groups_fit(codes, size))
+
+
+def _offsets_fit(offsets: Any, size: int) -> bool:
+    """Whether these are offsets into `size` bytes, in order."""
+    if len(offsets) == 2:
+        start, stop = offsets.tolist()
+        return bool(0 <= start <= stop <= size)
+    return bool(_all_offsets_fit(offsets, size))
+
+
 @kernel(types.boolean, U32, types.int64)
-def _codes_fit(codes: Any, size: Any) -> Any:
+def _all_codes_fit(codes: Any, size: Any) -> Any:
     for c in codes:
         if c >= size and c != ABSENT_CODE:
             return False
@@ -70,7 +96,7 @@ def _codes_fit(codes: Any, size: Any) -> Any:
 
 
 @kernel(types.boolean, U32, types.int64)
-def _groups_fit(codes: Any, size: Any) -> Any:
+def _all_groups_fit(codes: Any, size: Any) -> Any:
     for c in codes:
         if c >= size:
             return False
@@ -78,7 +104,7 @@ def _groups_fit(codes: Any, size: Any) -> Any:
 
 
 @kernel(types.boolean, I32, types.int64)
-def _offsets_fit(offsets: Any, size: Any) -> Any:
+def _all_offsets_fit(offsets: Any, size: Any) -> Any:
     if len(offsets) == 0 or offsets[0] < 0 or offsets[-1] > size:
         return False
     for i in range(len(offsets) - 1):
@@ -159,7 +185,7 @@ def _encode_value(value: Any) -> bytes:
     return _encode(None)
 
 
-def _encode_section(section: Section) -> tuple[SectionHeader, bytes]:
+def _encode_section(section: Section) -> tuple[SectionHeader, Any]:
     w = _Writer()
     time = w.add(section.time)
     group = -1 if section.group is None else w.add(section.group)
@@ -208,13 +234,14 @@ def _encode_section(section: Section) -> tuple[SectionHeader, bytes]:
     return header, w.part()
 
 
-def encode(frame: Frame) -> list[bytes]:
-    """The parts of the message."""
-    headers, parts = [], [b""]
+def encode(frame: Frame) -> list[Any]:
+    """The parts of the message: bytes, or the views that a section was decoded from."""
+    headers: list[SectionHeader] = []
+    parts: list[Any] = [b""]
     if frame.order is not None:
         parts.append(vector(frame.order))
     for section in frame.sections:
-        header, part = _encode_section(section)
+        header, part = section.wire or _encode_section(section)
         headers.append(header)
         parts.append(part)
     events, groups = _encode_events(frame.events) if frame.events else ([], [])
@@ -247,7 +274,7 @@ def _encode_events(events: Sequence[Event]) -> tuple[list[EventHeader], list[Gro
 def aligned(part: Any) -> NDArray[np.uint8]:
     """The part's bytes, copied if they do not lie 8-byte aligned in memory."""
     data = np.frombuffer(part, np.uint8)
-    if data.ctypes.data & 7:
+    if data.__array_interface__["data"][0] & 7:
         copy = np.empty((len(data) + 7) >> 3, np.uint64).view(np.uint8)[: len(data)]
         copy[:] = data
         copy.flags.writeable = False
@@ -256,7 +283,7 @@ def aligned(part: Any) -> NDArray[np.uint8]:
 
 
 def _check_bin(data: NDArray[np.uint8], what: str) -> None:
-    if len(data) < _BIN or data[0] != 0xC6 or int.from_bytes(data[1:5].tobytes(), "big") != len(data) - 5:
+    if len(data) < _BIN or data[:5].tobytes() != b"\xc6" + (len(data) - 5).to_bytes(4, "big"):
         raise WireError(f"{what}: not a bin 32 object of the part's length")
 
 
@@ -281,11 +308,12 @@ class _Reader:
         offset, size = self._buffers[2 * number], self._buffers[2 * number + 1]
         if offset < _BIN or size < 0 or offset & 7 or offset + size > self._size:
             raise WireError(f"{what}: buffer {number} lies outside its part or is not aligned")
+        width = dtype.itemsize
         if count < 0:
-            count = size // dtype.itemsize
-        if count * dtype.itemsize != size:
-            raise WireError(f"{what}: buffer {number} has {size} bytes, {count * dtype.itemsize} expected")
-        return self._data[offset : offset + size].view(dtype)
+            count = size // width
+        if count * width != size:
+            raise WireError(f"{what}: buffer {number} has {size} bytes, {count * width} expected")
+        return np.frombuffer(self._data, dtype, count, offset)
 
     def strings(self, offsets: int, data: int, count: int, what: str) -> Strings:
         """`count` strings (-1: as many as there are offsets)."""
@@ -335,7 +363,7 @@ def _mixed_value(item: Any) -> Any:
     raise WireError("mixed column: not a [kind, value] pair")
 
 
-def _decode_section(h: SectionHeader, part: Any, *, batch: bool) -> Section:
+def _decode_section(h: SectionHeader, part: Any, columns: Columns, *, batch: bool) -> Section:
     r = _Reader(part, h.buffers)
     rows, count = h.rows, h.rows
     if rows < 0 or h.groups < 0 or batch != (h.batches >= 0):
@@ -363,17 +391,24 @@ def _decode_section(h: SectionHeader, part: Any, *, batch: bool) -> Section:
             raise WireError("group codes out of range")
     elif count and len(groups) == 0:
         raise WireError("group codes without groups")
+    wanted_tags, wanted_fields = h.tags, h.fields
+    if columns.tags is not None:
+        wanted_tags = [t for t in h.tags if t.key in columns.tags or t.key in h.dims]
+    if columns.fields is not None:
+        wanted_fields = [f for f in h.fields if f.key in columns.fields]
     tags = {}
-    for t in h.tags:
+    for t in wanted_tags:
         codes = r.get(t.a, _UINT32, rows, "tag codes")
         known = r.strings(t.b, t.c, -1, "tag values")
         if not _codes_fit(codes, len(known)):
             raise WireError(f"tag {t.key!r}: codes out of range")
         tags[t.key] = TagColumn(codes, known)
-    fields = {f.key: _decode_field(r, f, rows) for f in h.fields}
-    if len(tags) != len(h.tags) or len(fields) != len(h.fields):
+    fields = {f.key: _decode_field(r, f, rows) for f in wanted_fields}
+    if len(tags) != len(wanted_tags) or len(fields) != len(wanted_fields):
         raise WireError("section: a column twice")
-    return Section(h.name, r.get(h.time, _INT64, rows, "times"), tags, fields, groups, group, batches)
+    time = r.get(h.time, _INT64, rows, "times")
+    whole = len(tags) == len(h.tags) and len(fields) == len(h.fields)
+    return Section(h.name, time, tags, fields, groups, group, batches, (h, part) if whole else None)
 
 
 def _decode_field(r: _Reader, f: Column, rows: int) -> FieldColumn:
@@ -394,21 +429,25 @@ def _decode_field(r: _Reader, f: Column, rows: int) -> FieldColumn:
     return FieldColumn(kind, data, valid)
 
 
-def decode(parts: Sequence[Any]) -> Frame:
-    """The frame of a message. Raises WireError for anything that is not one."""
+def decode(parts: Sequence[Any], columns: Columns = ALL_COLUMNS) -> Frame:
+    """The frame of a message, with the columns that are wanted.
+
+    Raises WireError for anything that is not one; columns that are left out are not looked at.
+    """
     if not parts:
         raise WireError("empty message")
     header = read_header(parts[0])
-    return decode_sections(header, parts)
+    return decode_sections(header, parts, columns)
 
 
-def decode_sections(header: Header, parts: Sequence[Any]) -> Frame:
+def decode_sections(header: Header, parts: Sequence[Any], columns: Columns = ALL_COLUMNS) -> Frame:
     """The frame of a message whose header is known."""
     first = 2 if header.order else 1
     if len(parts) != first + len(header.sections) or len(header.sections) > MAX_SECTIONS:
         raise WireError(f"{len(parts)} parts for {len(header.sections)} sections")
     sections = tuple(
-        _decode_section(h, part, batch=header.batch) for h, part in zip(header.sections, parts[first:], strict=True)
+        _decode_section(h, part, columns, batch=header.batch)
+        for h, part in zip(header.sections, parts[first:], strict=True)
     )
     order = None
     if header.order:

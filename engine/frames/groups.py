@@ -150,6 +150,35 @@ def make_groups(dims: Sequence[str], by_name: bool, name: str, values: Sequence[
     return Groups(tuple(dims), by_name, tuple(values), hash_groups(dims, by_name, name, values, count))
 
 
+class GroupMemo:
+    """The last group table of each measurement: the same hosts report again and again, and need no second hashing.
+
+    Bound: one table a measurement, `MOST` of them, then it begins anew.
+    """
+
+    MOST = 64
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Groups] = {}
+
+    def groups(self, dims: Sequence[str], by_name: bool, name: str, values: Sequence[Strings], count: int) -> Groups:
+        """As `make_groups`."""
+        last = self._tables.get(name)
+        if (
+            last is not None
+            and len(last) == count
+            and last.dims == tuple(dims)
+            and last.by_name == by_name
+            and all(new.equals(old) for new, old in zip(values, last.values, strict=True))
+        ):
+            return last
+        made = make_groups(dims, by_name, name, values, count)
+        if len(self._tables) >= self.MOST:
+            self._tables.clear()
+        self._tables[name] = made
+        return made
+
+
 @kernel(types.int64, U32, types.Array(types.uint32, 1, "C"), types.Array(types.int64, 1, "C"), types.int64, types.int64)
 def _first_seen(codes: Any, out: Any, first: Any, size: Any, absent_as: Any) -> Any:
     """Number the distinct codes in the order of their first row; `first` gets that row. ABSENT counts as `absent_as`."""
@@ -179,10 +208,12 @@ def _codes_of(column: TagColumn | None, n: int) -> tuple[NDArray[np.uint32], Str
     return np.where(missing, np.uint32(size), column.codes), Strings(offsets, column.values.data)
 
 
-def group_rows(section: Section, dims: Sequence[str], by_name: bool) -> tuple[Groups, NDArray[np.uint32] | None]:
+def group_rows(
+    section: Section, dims: Sequence[str], by_name: bool, memo: GroupMemo | None = None
+) -> tuple[Groups, NDArray[np.uint32] | None]:
     """Group the rows of a stream section by tags: the group table and a code per row, groups in order of appearance.
 
-    A missing tag groups under the empty value (spec "TaskMaster" §3).
+    A missing tag groups under the empty value (spec "TaskMaster" §3). A `memo` knows the tables of earlier sections.
     """
     n = section.rows
     if not dims:
@@ -202,7 +233,8 @@ def group_rows(section: Section, dims: Sequence[str], by_name: bool) -> tuple[Gr
             found = _first_seen(inverse.astype(np.uint32), codes, first, n, 0)
     rows = first[:found]
     chosen = [v.take(c[rows].astype(np.int64)) for c, v in columns]
-    return make_groups(dims, by_name, section.name, chosen, found), codes
+    make = make_groups if memo is None else memo.groups
+    return make(dims, by_name, section.name, chosen, found), codes
 
 
 def group_info(section: Section, g: int) -> GroupInfo:

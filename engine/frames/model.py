@@ -20,6 +20,8 @@ import numpy as np
 from engine.frames.strings import EMPTY_STRINGS, Strings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 ABSENT_CODE = 0xFFFFFFFF
@@ -142,7 +144,8 @@ class Section:
     """Rows of one (measurement, schema).
 
     `tags` in key order, `fields` in any order. `group` (uint32) has a code into `groups` per row (stream) or per batch
-    (batch); None stands for code 0 throughout.
+    (batch); None stands for code 0 throughout. `wire`: header and part that this very section was decoded from, so that
+    a node that changes nothing sends them on as they are; whatever `with_` makes has none.
     """
 
     name: str
@@ -152,6 +155,7 @@ class Section:
     groups: Groups
     group: NDArray[np.uint32] | None = None
     batches: Batches | None = None
+    wire: tuple[Any, Any] | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
@@ -184,7 +188,7 @@ class Section:
         return codes if self.batches is None else np.repeat(codes, np.diff(self.batches.offsets))
 
     def with_(self, **changes: Any) -> Section:
-        return replace(self, **changes)
+        return replace(self, wire=None, **changes)
 
 
 class EventKind(IntEnum):
@@ -218,6 +222,21 @@ class Event:
 STREAM, BATCH = "stream", "batch"
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The fields and the tags that somebody can refer to; None stands for all. Dimensions are kept without being listed."""
+
+    fields: frozenset[str] | None = None
+    tags: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, fields: Iterable[str] | None, tags: Iterable[str] | None) -> Columns:
+        return cls(None if fields is None else frozenset(fields), None if tags is None else frozenset(tags))
+
+
+ALL_COLUMNS = Columns()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """What one message carries.
@@ -239,11 +258,19 @@ class Frame:
     @property
     def count(self) -> int:
         """Points, or batches."""
-        return sum(s.count for s in self.sections)
+        sections = self.sections
+        return sections[0].count if len(sections) == 1 else sum([s.count for s in sections])
 
     @property
     def rows(self) -> int:
-        return sum(len(s.time) for s in self.sections)
+        sections = self.sections
+        return len(sections[0].time) if len(sections) == 1 else sum([len(s.time) for s in sections])
+
+    def at(self, position: int) -> Frame:
+        """The frame with this log position."""
+        if position == self.position:
+            return self
+        return Frame(self.edge, self.db, self.rp, self.sections, self.order, self.events, position, self.parent)
 
     def with_(self, **changes: Any) -> Frame:
         return replace(self, **changes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.frames.groups import GroupMemo
 from engine.frames.model import BATCH, EventKind
 from engine.frames.reshape import slice_frame
 from engine.nodes.arrivals import Arrivals
@@ -34,6 +35,7 @@ class _Dimensions:
         self._all = group_all
         self._exclude = frozenset(exclude)
         self._by_name = by_measurement
+        self._memo = GroupMemo()
 
     def regroup(self, frame: Frame) -> list[Frame]:
         """A stream frame with the new groups; events stay as they are."""
@@ -43,7 +45,7 @@ class _Dimensions:
             places = None if arrivals.single is not None else arrivals.places[i]
             by_name = self._by_name or section.groups.by_name
             if not self._all:
-                pieces.append((by_tags(section, self._dims, by_name), places))
+                pieces.append((by_tags(section, self._dims, by_name, self._memo), places))
                 continue
             for part, chosen in by_all_tags(section, self._exclude, by_name):
                 here = places if chosen is None else chosen if places is None else places[chosen]

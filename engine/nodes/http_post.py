@@ -166,7 +166,11 @@ class HttpPostOperator:
         auth = aiohttp.BasicAuth(target.user, target.password) if target.user and target.password else None
         limit = aiohttp.ClientTimeout(total=self._timeout / 1e9 if self._timeout > 0 else None)
         self._session = aiohttp.ClientSession(
-            auth=auth, timeout=limit, skip_auto_headers=("Content-Type",), connector=aiohttp.TCPConnector(limit=1)
+            auth=auth,
+            timeout=limit,
+            skip_auto_headers=("Content-Type",),
+            connector=aiohttp.TCPConnector(limit=1),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from engine.frames.groups import GroupMemo
 
-def by_tags(section: Section, dims: Sequence[str], by_name: bool) -> Section:
+
+def by_tags(section: Section, dims: Sequence[str], by_name: bool, memo: GroupMemo | None = None) -> Section:
     """The stream section grouped by these tags (sorted)."""
-    groups, group = group_rows(section, dims, by_name)
+    groups, group = group_rows(section, dims, by_name, memo)
     return Section(section.name, section.time, section.tags, section.fields, groups, group)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.frames.groups import GroupMemo
 from engine.frames.reshape import select_sections, take_rows
 from engine.nodes.arrivals import Arrivals
 from engine.nodes.assembly import Piece, assemble
@@ -43,6 +44,7 @@ class FromOperator:
         self._dims = tuple(group_by)
         self._all = group_all
         self._by_name = group_by_measurement
+        self._memo = GroupMemo()
         self._where: Condition | None = None
         if where is not None:
             self._where = Condition(where, context, self.report, "failed to evaluate WHERE expression", quiet)
@@ -91,7 +93,7 @@ class FromOperator:
     def _regrouped(self, section: Section) -> list[tuple[Section, Any]]:
         if self._all:
             return by_all_tags(section, (), self._by_name)
-        return [(by_tags(section, self._dims, self._by_name), None)]
+        return [(by_tags(section, self._dims, self._by_name, self._memo), None)]
 
     def finish(self) -> Sequence[Frame]:
         return ()

@@ -19,6 +19,7 @@ class Diagnostics:
 
     def __init__(self, log: Any, nodes: Sequence[str], reports: Sequence[Report]) -> None:
         self._logs = [log.bind(node=n) for n in nodes]
+        self._nodes = list(nodes)
         self._reports = list(reports)
         self._level = LINES_A_SECOND
         self._at = clock.monotonic()
@@ -42,6 +43,10 @@ class Diagnostics:
                     log.warning("log lines suppressed", count=self._lost)
                     self._lost = 0
                 getattr(log, record.level)(record.message, **record.fields)
+
+    def failed(self, node: str, error: str) -> None:
+        """A node has failed, and the task with it."""
+        self._logs[self._nodes.index(node)].error("node failed", error=error)
 
     def _refill(self) -> None:
         at = clock.monotonic()

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from engine.frames.chunks import Assembler
 from engine.frames.codec import decode
+from engine.frames.model import ALL_COLUMNS
 from engine.frames.reshape import concat_frames
 from transports.errors import EdgeClosed
 from transports.zmq_edge import ipc_collector, ipc_emitter
 
 if TYPE_CHECKING:
-    from engine.frames.model import Frame
+    from engine.frames.model import Columns, Frame
     from engine.runner.spec import ProcessSpec
     from transports.context import Context
     from transports.edge import Collector, Emitter
 
-_MERGE_BELOW = 1024
+_MERGED_FRAMES = 4
+"""So many frames' worth of rows are taken at once, as one: what a frame costs by itself is then paid once for them."""
 
 
 def open_parents(context: Context, spec: ProcessSpec) -> list[Emitter]:
@@ -30,18 +32,21 @@ def open_children(context: Context, spec: ProcessSpec) -> list[Collector]:
 class Input:
     """The receiving side of one parent's edge."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitter, columns: Columns = ALL_COLUMNS) -> None:
+        """`columns`: what anybody behind this edge can refer to."""
         self.emitter = emitter
+        self._columns = columns
         self._assembler = Assembler()
 
-    def take(self, most: int) -> tuple[list[Frame], bool]:
-        """The frames that wait on the edge, up to about `most` rows, small neighbours merged; and whether it has ended.
+    def take(self, size: int) -> tuple[list[Frame], bool]:
+        """What waits on the edge, up to about `_MERGED_FRAMES` of `size` rows, neighbours merged; and whether it has ended.
 
         Raises EdgeAborted, WireError.
         """
         frames: list[Frame] = []
         rows, ended = 0, False
         emitter = self.emitter
+        most = size if size == 1 else size * _MERGED_FRAMES
         while rows < most:
             try:
                 parts = emitter.emit()
@@ -50,30 +55,31 @@ class Input:
                 break
             if parts is None:
                 break
-            frame = self._assembler.take(decode(parts))
+            frame = self._assembler.take(decode(parts, self._columns))
             if frame is None:
                 continue
             emitter.counted(frame.count)
             rows += max(frame.rows, 1)
             frames.append(frame)
-        return merge(frames), ended
+        return merge(frames, most), ended
 
 
-def merge(frames: list[Frame]) -> list[Frame]:
-    """Runs of small frames of one database and retention policy as one frame each."""
+def merge(frames: list[Frame], most: int) -> list[Frame]:
+    """Runs of frames without events, of one database and retention policy, as one frame each of at most `most` rows."""
     if len(frames) < 2:
         return frames
     out: list[Frame] = []
     run: list[Frame] = []
+    rows = 0
     for frame in frames:
-        fits = frame.rows < _MERGE_BELOW and not frame.events
-        if run and (not fits or (frame.db, frame.rp) != (run[0].db, run[0].rp)):
+        if run and (frame.events or rows + frame.rows > most or (frame.db, frame.rp) != (run[0].db, run[0].rp)):
             out.append(concat_frames(run))
-            run = []
-        if fits:
-            run.append(frame)
-        else:
+            run, rows = [], 0
+        if frame.events:
             out.append(frame)
+        else:
+            run.append(frame)
+            rows += frame.rows
     if run:
         out.append(concat_frames(run))
     return out

@@ -12,7 +12,7 @@ import zmq
 
 from engine import clock, status
 from engine.frames.header import WireError
-from engine.frames.model import Frame
+from engine.frames.model import ALL_COLUMNS, Columns, Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
 from engine.runner.project import project
@@ -49,8 +49,15 @@ class Positions:
 
     @property
     def contained(self) -> int:
-        lowest = min(self._seen, default=0)
+        lowest = self._seen[0] if len(self._seen) == 1 else min(self._seen, default=0)
         return lowest if lowest < 1 << 62 else 0
+
+
+def positioned(frames: Sequence[Frame], position: int) -> list[Frame]:
+    """The frames that follow from one input, of which the last alone says how far they go."""
+    out = [f.at(0) for f in frames]
+    out[-1] = frames[-1].at(position)
+    return out
 
 
 class Loop:
@@ -72,13 +79,13 @@ class Loop:
         self._chain = chain
         self._links = list(links)
         self._parents = list(parents)
-        self._inputs = [Input(p) for p in parents]
+        self._inputs = [Input(p, Columns.of(*spec.columns)) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
         self._control = control
         self._diagnostics = diagnostics
-        self._keep = [None if n.keep is None else frozenset(n.keep) for n in spec.nodes][-1]
+        self._keep = Columns.of(*spec.nodes[-1].keep)
         self._positions = Positions(len(parents))
         self._page = chain.counted[0].page
         self._words = [c.page.words for c in chain.counted]
@@ -179,7 +186,8 @@ class Loop:
 
     def _dealt(self) -> int:
         """The position up to which everything is contained, and what alerts tell of it committed."""
-        return min((link.dealt(self._positions.contained) for link in self._links), default=self._positions.contained)
+        contained = self._positions.contained
+        return min([link.dealt(contained) for link in self._links]) if self._links else contained
 
     def _hear_links(self) -> None:
         """Take in what the alert service has to say."""
@@ -215,12 +223,11 @@ class Loop:
     def _send(self, frames: Sequence[Frame]) -> None:
         if not frames or not self._children:
             return
-        if self._keep is not None:
+        if self._keep != ALL_COLUMNS:
             frames = project(frames, self._keep)
         contained = self._positions.contained
-        last = frames[-1].with_(position=contained)
         self._told(contained)
-        self._output.put([*(f.with_(position=0) for f in frames[:-1]), last])
+        self._output.put(positioned(frames, contained))
 
     def _progress(self) -> None:
         """Tell the children how far this node has come although it had nothing to emit."""
@@ -280,6 +287,7 @@ class Loop:
     def _fail(self, node: str, error: str) -> int:
         """A definite error: the parents are aborted, what was emitted still reaches the children."""
         self._diagnostics.write()
+        self._diagnostics.failed(node, error)
         for words in self._words:
             words[status.STATE] = status.FAILED
         self._control.failed(node, error)

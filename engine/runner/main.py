@@ -20,6 +20,8 @@ from tickscript.plan import decode_node
 from transports.context import new_context
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.runner.spec import ProcessSpec
 
 
@@ -65,9 +67,18 @@ def run(spec: ProcessSpec) -> int:
             link.open()
         return loop.run()
     finally:
+        say_edges_closed(log, spec, counted)
         for end in [*parents, *children]:
             end.close()
         for link in links:
             link.close()
         control.close()
         zmq_context.term()
+
+
+def say_edges_closed(log: Any, spec: ProcessSpec, counted: Sequence[Counted]) -> None:
+    """A line for every edge that ends here, as the reference has it; what was taken out of it is all there was."""
+    for node, counts in zip(spec.nodes, counted, strict=True):
+        parents = node.plan["parents"]
+        for parent, taken in zip(parents, counts.page.parent_emitted(len(parents)), strict=False):
+            log.debug("edge closed", parent=parent, child=node.name, collected=taken, emitted=taken)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 import zmq
 
 from engine import clock, status
 from engine.frames.header import WireError
-from engine.frames.model import Frame
+from engine.frames.model import Columns, Frame
 from engine.operator import TaskError
 from engine.runner.edges import Input
-from engine.runner.loop import Positions, hear
+from engine.runner.loop import Positions, hear, positioned
 from engine.runner.output import row_cuts
 from transports.errors import EdgeAborted
 
@@ -49,7 +50,7 @@ class OutsideLoop:
         self._operator = operator
         self._counted = counted
         self._parents = list(parents)
-        self._inputs = [Input(p) for p in parents]
+        self._inputs = [Input(p, Columns.of(*spec.columns)) for p in parents]
         self._children = list(children)
         self._open = set(range(len(parents)))
         self._output = output
@@ -60,7 +61,8 @@ class OutsideLoop:
         self._watched: list[int] = []
 
     def run(self) -> int:
-        return asyncio.run(self._run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._run())
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -84,6 +86,7 @@ class OutsideLoop:
         except TaskError as error:
             self._diagnostics.write()
             words[status.STATE] = status.FAILED
+            self._diagnostics.failed(self._counted.name, str(error))
             self._control.failed(self._counted.name, str(error))
             await self._abort()
         except WireError as error:
@@ -118,11 +121,14 @@ class OutsideLoop:
 
     async def _wait(self, seconds: float | None = None) -> bool:
         """Sleep until a socket has news; False when the time is over first."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
+        if seconds is None:
+            await self._woken.wait()
+        else:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                return False
         self._woken.clear()
         for child in self._children:
             hear(child)
@@ -175,8 +181,7 @@ class OutsideLoop:
         for f in frames:
             self._counted.gave(f.count)
         self._positions.told = self._positions.contained
-        last = frames[-1].with_(position=self._positions.told)
-        self._output.put([*(f.with_(position=0) for f in frames[:-1]), last])
+        self._output.put(positioned(frames, self._positions.told))
         await self._flush()
 
     async def _flush(self) -> None:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.frames.model import Frame, Section
+    from engine.frames.model import Columns, Frame, Section
 
 
-def project_section(section: Section, keep: frozenset[str]) -> Section:
+def project_section(section: Section, keep: Columns) -> Section:
     """The section with the columns in `keep` and its dimensions."""
     dims = section.groups.dims
-    if all(k in keep for k in section.fields) and all(k in keep or k in dims for k in section.tags):
+    tags, fields = section.tags, section.fields
+    if keep.tags is not None:
+        tags = {k: c for k, c in tags.items() if k in keep.tags or k in dims}
+    if keep.fields is not None:
+        fields = {k: c for k, c in fields.items() if k in keep.fields}
+    if len(tags) == len(section.tags) and len(fields) == len(section.fields):
         return section
-    return section.with_(
-        tags={k: c for k, c in section.tags.items() if k in keep or k in dims},
-        fields={k: c for k, c in section.fields.items() if k in keep},
-    )
+    return section.with_(tags=tags, fields=fields)
 
 
-def project(frames: Sequence[Frame], keep: frozenset[str]) -> list[Frame]:
-    return [f.with_(sections=tuple(project_section(s, keep) for s in f.sections)) for f in frames]
+def project(frames: Sequence[Frame], keep: Columns) -> list[Frame]:
+    return [f.with_(sections=tuple([project_section(s, keep) for s in f.sections])) for f in frames]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import clock
 from engine.frames.codec import decode, encode
+from engine.frames.model import Columns
 from engine.inputs.line_protocol import LineParser
 from engine.nodes import build
 from engine.operator import Context
@@ -55,6 +56,6 @@ def _run(task: dict[str, Any], frames: list[Frame]) -> None:
         out: list[Frame] = []
         for message in given.get(node["name"], []):
             out.extend(operator.collect(decode(message), 0))
-        project(out, frozenset())
+        project(out, Columns.of((), ()))
         for child in node["children"]:
             given.setdefault(child, []).extend(encode(f) for f in out)

@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 
+Names = tuple[list[str] | None, list[str] | None]
+"""Fields and tags that somebody can refer to, as in `frames.model.Columns`."""
+
 
 class NodeSpec(msgspec.Struct, frozen=True):
     """One node of the process: its name, kind, status page, its declaration in plan form, and how many children it has.
 
-    `keep`: the field and tag names that later nodes can refer to; None: all of them.
+    `keep`: what later nodes can refer to.
     """
 
     name: str
@@ -18,14 +21,15 @@ class NodeSpec(msgspec.Struct, frozen=True):
     slot: int
     plan: dict[str, Any]
     children: int
-    keep: list[str] | None = None
+    keep: Names = (None, None)
 
 
 class ProcessSpec(msgspec.Struct, frozen=True):
     """A chain of nodes in one process (one node, unless it is fused) and everything that they need.
 
     `parents` and `children` are the paths of the edges in slot order, with their kinds. `max_rows` cuts frames.
-    `progress_ms`: how long a position may stay unsaid to the children when nothing else is sent.
+    `columns`: what of the input anybody here or behind can refer to. `progress_ms`: how long a position may stay unsaid to
+    the children when nothing else is sent.
     """
 
     id: str
@@ -40,6 +44,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     max_bytes: int = 1 << 20
     zone: str = "UTC"
     settings: dict[str, Any] = {}
+    columns: Names = (None, None)
     progress_ms: int = 250
 
     @property

@@ -30,11 +30,14 @@ from engine.status import StatusFile
 from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
+from engine.task_master.ingress import Ingress
 from engine.task_master.overload import overloaded
+from engine.task_master.overview import overview, select
 from engine.task_master.placement import PlacementError, place
 from engine.task_master.resume import LOOK_S, Resume
 from engine.task_master.retention import Loss, Need, Retention
 from engine.task_master.stalls import Stalls, observe
+from engine.task_master.throughput import Throughput
 from engine.zygote import PACKET
 from transports.context import new_context, socket_limit
 from transports.paths import RunDirectory
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from engine.task_master.stalls import Seen
 
 _FRAMES_A_TURN = 64
+_FEW_ROWS = 64
 _STORE_TIMEOUT_S = 5.0
 _OUT_TIMEOUT_S = 2.0
 
@@ -120,8 +124,8 @@ class Supervisor:
         self._enabled_number = 0
         self._asked: dict[int, tuple[bytes, int, float, str]] = {}
         self._unsynced: deque[tuple[int, bytes, int]] = deque()
-        self._ingress: dict[tuple[str, str, str], int] = {}
-        self._throughput: dict[str, tuple[float, int, float]] = {}
+        self._ingress = Ingress()
+        self._throughput = Throughput(lambda t: statistics.source_count(t, self._pages))
         self._stopping = False
         self._log_failing = False
         self._poller = zmq.Poller()
@@ -190,11 +194,15 @@ class Supervisor:
         patience = self._forks.patience
         if patience is not None:
             due.append(patience)
+        measured = self._throughput.due
+        if measured is not None:
+            due.append(measured - clock.monotonic())
         return int(max(0.0, min(due) * 1000 + 1)) if due else None
 
     def _housekeeping(self) -> None:
         self._retain()
         now = clock.monotonic()
+        self._throughput.measure(self._lifecycle.tasks.values(), now)
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
         for number in [n for n, (_, _, d, _) in self._asked.items() if d <= now]:
@@ -330,12 +338,7 @@ class Supervisor:
     def _take(self, who: bytes, number: int, parts: list[Any]) -> None:
         """One frame of a front end: log it if a task wants it, acknowledge, deliver."""
         header = wire.read_header(parts[0])
-        counts = self._ingress
-        rows = 0
-        for s in header.sections:
-            key = (header.db, header.rp, s.name)
-            counts[key] = counts.get(key, 0) + s.rows
-            rows += s.rows
+        rows = self._ingress.count(header)
         wanted = self._forks.wanted(header)
         # Until it is known which tasks run, everything may be wanted.
         if not wanted and self._enabled_after is None:
@@ -360,16 +363,22 @@ class Supervisor:
             return
         self._log_failing = False
         self._touched = True
+        # A writer of few rows waits for little; one of many sends the next body the sooner it hears.
+        first = rows <= _FEW_ROWS
+        if first:
+            self._forks.appended(position, header, parts, wanted)
         if self._settings.log.fsync == "always":
             self._unsynced.append((position, who, number))
         else:
             self._acknowledge(who, number)
-        self._forks.appended(position, header, parts, wanted)
+        if not first:
+            self._forks.appended(position, header, parts, wanted)
 
     def _acknowledge(self, who: bytes, number: int) -> None:
         self._reply(who, rpc.pack_request(0, "ack", {"number": number}))
 
     def _refuse(self, who: bytes, number: int, error: str) -> None:
+        self._ingress.refused += 1
         if not self._log_failing:
             self._log_failing = True
             self._log.error("writes are refused", error=error)
@@ -448,6 +457,7 @@ class Supervisor:
             return zygote.main(theirs, level)
 
         self._zygote_pid = fork_into("zygote", body, keep=[theirs.fileno()])
+        logs.board().started("zygote", self._zygote_pid)
         theirs.close()
         ours.setblocking(False)
         self._zygote = ours
@@ -531,7 +541,7 @@ class Supervisor:
                         self._log.warning("a task without a fork is drained", task=task)
                 case life.CloseFork(task):
                     self._forks.close(task)
-                    self._throughput.pop(task, None)
+                    self._throughput.forget(task)
                 case life.Forget(task):
                     self._forks.unwant(task)
                     self._resume.forget(task)
@@ -549,6 +559,7 @@ class Supervisor:
                     getattr(self._log, level)(message, task=task, **dict(fields))
 
     def _spawn(self, task: str) -> None:
+        self._log.debug("task starting", task=task)
         t = self._lifecycle.tasks[task]
         engine = self._settings.engine
         plan = t.definition.plan
@@ -567,7 +578,7 @@ class Supervisor:
                         slot,
                         nodes[name],
                         len(nodes[name]["children"]),
-                        layout.keep[name],
+                        layout.keep.get(name, (None, None)),
                     )
                     for name, slot in zip(placed.nodes, slots, strict=True)
                 ]
@@ -589,6 +600,7 @@ class Supervisor:
                             "hostname": self._settings.hostname,
                             "alerts": f"ipc://{self._addresses.alerts}",
                         },
+                        placed.columns,
                         # What follows a crash is given frame by frame, each waiting for the one before it.
                         0 if t.suspects.fence else 250,
                     )
@@ -649,6 +661,10 @@ class Supervisor:
             case "task_states":
                 states = self._states(arguments["ids"], brief=arguments.get("brief", False))
                 self._reply(who, rpc.pack_answer(number, states))
+            case "overview":
+                chosen = select(self._lifecycle.tasks.values(), arguments.get("pattern", ""))
+                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress, self)
+                self._reply(who, rpc.pack_answer(number, seen))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
             case "ping":
@@ -705,7 +721,7 @@ class Supervisor:
             }
             if t.executing and not brief:
                 state["stats"] = {
-                    "task-stats": {"throughput": self._rate(t)},
+                    "task-stats": {"throughput": self._throughput.rate(task)},
                     "node-stats": statistics.node_stats(t, self._pages),
                 }
                 state["edges"] = statistics.edge_counts(t, self._pages)
@@ -716,28 +732,26 @@ class Supervisor:
             out[task] = state
         return out
 
+    def lost(self, task: str) -> int:
+        """Rows that the task has lost to retention since it was started."""
+        return self._retention.lost(task)
+
+    def stalled(self, task: str) -> Sequence[str]:
+        """The nodes of the task that stand still although they have something to do."""
+        return self._stalls.nodes(task)
+
     def _health(self, t: life.Task) -> dict[str, Any]:
         """How well a task keeps up, and what has gone wrong since it was started."""
         fork = self._forks.get(t.id)
         behind = fork is not None and not fork.live and not fork.drained
         return {
             "state": t.state.value,
-            "stalled": self._stalls.nodes(t.id),
+            "stalled": self.stalled(t.id),
             "lag_bytes": self._ingest_log.bytes_behind(fork.cursor + 1) if fork is not None and behind else 0,
             "lag_episodes": fork.lag_episodes if fork is not None else 0,
-            "lost": self._retention.lost(t.id),
+            "lost": self.lost(t.id),
             "crashes": t.crashes,
         }
-
-    def _rate(self, t: life.Task) -> float:
-        """Source messages a second, over the last second or longer."""
-        now = clock.monotonic()
-        count = statistics.source_count(t, self._pages)
-        then, before, rate = self._throughput.get(t.id, (0.0, count, 0.0))
-        if now - then >= 1.0:
-            rate = (count - before) / (now - then) if then else 0.0
-            self._throughput[t.id] = (now, count, rate)
-        return rate
 
     # ------------------------------------------------------------------ store
 

@@ -8,32 +8,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tickscript.nodes.base import NO_NAMES, Demand
 from tickscript.plan import decode_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+Names = tuple[list[str] | None, list[str] | None]
+
 OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out"})
 
 
 @dataclass(slots=True)
 class PlacedProcess:
-    """Nodes (by name, a chain) and the paths of their edges with kinds, in slot order."""
+    """Nodes (by name, a chain) and the paths of their edges with kinds, in slot order.
+
+    `columns`: fields and tags of the input that the process, or one behind it, can refer to (None: all); told at the
+    task's root.
+    """
 
     nodes: list[str]
     parents: list[tuple[str, str]] = field(default_factory=list)
     children: list[tuple[str, str]] = field(default_factory=list)
     outside: bool = False
+    columns: Names = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A task's processes in walk order. `roots`: the edges that the fork feeds. `keep`: names that later nodes need."""
+    """A task's processes in walk order. `roots`: the edges that the fork feeds. `keep`: fields and tags that later nodes need."""
 
     processes: list[PlacedProcess]
     roots: list[tuple[str, str]]
-    keep: Mapping[str, list[str] | None]
+    keep: Mapping[str, Names]
     measurements: frozenset[str]
 
 
@@ -56,6 +64,7 @@ def place(plan: Mapping[str, Any], new_path: Callable[[], str]) -> Layout:
                 path = new_path()
                 links.setdefault((n["name"], child), []).append(path)
                 process_of[n["name"]].children.append((path, n["provides"]))
+    wanted = _wanted(nodes)
     for p in chains:
         first = by_name[p.nodes[0]]
         for parent in first["parents"]:
@@ -65,8 +74,10 @@ def place(plan: Mapping[str, Any], new_path: Callable[[], str]) -> Layout:
             path = new_path()
             p.parents.append((path, "stream"))
             roots.append((path, "stream"))
+            p.columns = _names(wanted[first["name"]])
         p.outside = first["kind"] in OUTSIDE_KINDS
-    return Layout(chains, roots, _keeps(nodes), _measurements(nodes))
+    keep = {n["name"]: _names(wanted[n["name"]]) for n in nodes if n["kind"] == "from" and n["children"]}
+    return Layout(chains, roots, keep, _measurements(nodes))
 
 
 def _check_edges(nodes: Sequence[Mapping[str, Any]]) -> None:
@@ -99,22 +110,23 @@ def _chains(nodes: Sequence[Mapping[str, Any]]) -> list[PlacedProcess]:
     return chains
 
 
-def _keeps(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str] | None]:
-    """For every `from`: the names that the nodes behind it can refer to (None: all). Other nodes pass on what they get."""
+def _wanted(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Demand]:
+    """For every node: what the nodes behind it can refer to."""
     declared = {n["name"]: decode_node(n) for n in nodes}
-    wanted: dict[str, frozenset[str] | None] = {}
-    keep: dict[str, list[str] | None] = {}
+    wanted: dict[str, Demand] = {}
     for n in reversed(nodes):
-        needs: set[str] | None = set()
+        demand = Demand(NO_NAMES, NO_NAMES)
         for child in n["children"]:
-            child_needs = declared[child].needs(wanted[child])
-            needs = None if needs is None or child_needs is None else needs | child_needs
-        wanted[n["name"]] = None if needs is None else frozenset(needs)
-        if n["kind"] == "from" and needs is not None and n["children"]:
-            keep[n["name"]] = sorted(needs)
-        else:
-            keep[n["name"]] = None
-    return keep
+            demand |= declared[child].demand(wanted[child])
+        wanted[n["name"]] = demand
+    return wanted
+
+
+def _names(demand: Demand) -> Names:
+    return (
+        None if demand.fields is None else sorted(demand.fields),
+        None if demand.tags is None else sorted(demand.tags),
+    )
 
 
 def _measurements(nodes: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -73,7 +73,7 @@ def test_help_names_every_command_and_is_a_success() -> None:
     names = [line.split()[0] for line in commands if line.strip()]
     assert names == [
         *("version", "serve", "define", "enable", "disable", "reload", "delete", "list", "show"),
-        *("demo", "warm", "tick"),
+        *("logs", "watch", "level", "top", "stats", "vars", "demo", "warm", "tick"),
     ]
 
 
@@ -85,7 +85,22 @@ def test_help_imports_nothing_dear() -> None:
 
 
 def test_each_command_explains_itself() -> None:
-    for command in ("serve", "define", "enable", "list", "show", "demo", "warm", "tick"):
+    for command in (
+        "serve",
+        "define",
+        "enable",
+        "list",
+        "show",
+        "logs",
+        "watch",
+        "level",
+        "top",
+        "stats",
+        "vars",
+        "demo",
+        "warm",
+        "tick",
+    ):
         ended = tickworks(command, "--help")
         assert ended.returncode == 0
         assert f"tickworks {command}" in ended.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_it_shows_both_scripts_results_and_ends_by_itself(tmp_path: Path) -> None:
+def test_it_shows_every_scripts_results_and_ends_by_itself(tmp_path: Path) -> None:
     ended = tickworks("demo", "--for", "8s", env={"TMPDIR": str(tmp_path)})
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "busy_mean" in ended.stdout
     assert "cpu_per_thread" in ended.stdout
     assert "tickworks: task cpu_mean node window2" in ended.stdout
+    assert re.search(r"hot: [1-9]\d* alerts have arrived", ended.stdout)
+    assert re.search(r"│ (OK|INFO|WARNING|CRITICAL) +│ \S.* is ", ended.stdout)
     assert "nothing is left" in ended.stdout.replace("\n", " ")
     assert list(tmp_path.iterdir()) == []
 

@@ -7,6 +7,7 @@ memory: it runs what it is told unless a test refuses it, and remembers every qu
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -116,6 +117,12 @@ class TaskMaster:
         self.asked.append(("states", given["ids"]))
         return {i: _state(self.running[i]) for i in given["ids"] if i in self.running}
 
+    async def _overview(self, _: dict[str, Any]) -> dict[str, Any]:
+        """As engine.task_master.overview has it."""
+        log = {"head": 7, "oldest": 1, "segments": 1, "bytes": 4096, "appended_rows": 30, "tail_bytes": 64}
+        tasks = [_seen(task, running) for task, running in self.running.items()]
+        return {"tasks": tasks, "log": log, "ingress": [["d", "r", "m", 5], ["d", "r", "n", 2]], "refused": 1}
+
     async def _out(self, given: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(("out", (given["task"], given["path"])))
         if (given["task"], given["path"]) not in self.outs:
@@ -126,13 +133,16 @@ class TaskMaster:
 
 @dataclass
 class Topics:
-    """The alert service as far as tasks concern it: it is told which were deleted."""
+    """The alert service as far as tasks concern it: it is told which were deleted, and knows one topic."""
 
     deleted: list[str] = field(default_factory=list)
 
     async def call(self, operation: str, _timeout: float = 30.0, **arguments: Any) -> Any:
+        if operation == "topic_list":
+            return [{"id": "tp", "level": 3, "collected": 4}]
         assert operation == "task_deleted"
         self.deleted.append(arguments["id"])
+        return None
 
 
 def _state(task: Running) -> dict[str, Any]:
@@ -147,6 +157,21 @@ def _state(task: Running) -> dict[str, Any]:
         "edges": [[parent, n["name"], 2] for n in nodes for parent in n["parents"]],
         "nodes": [{"name": n["name"], "kind": n["kind"], "children": n["children"]} for n in nodes],
     }
+
+
+def _seen(task: str, running: Running) -> dict[str, Any]:
+    """A task as the supervisor's overview has it; this process stands for each of its processes."""
+    state = _state(running)
+    seen = {"id": task, "type": "stream", "state": "running", "restarts": 0, "error": running.error}
+    seen |= {"executing": state["executing"], "fork": None, "processes": [], "edges": []}
+    if not state["executing"]:
+        return seen
+    stats = state["stats"]["node-stats"]
+    nodes = [{"name": n["name"], "kind": n["kind"], "stats": stats[n["name"]]} for n in state["nodes"]]
+    process = {"id": f"{task}/x#1", "pid": os.getpid(), "state": "running", "tick": 9, "busy": False, "nodes": nodes}
+    edges = [["stream", "stream0", 3, 3], *([parent, child, 3, n] for parent, child, n in state["edges"])]
+    fork = {"live": False, "lag_frames": 2, "lag_rows": 6, "lost_rows": 1, "episodes": 1, "delivered": 3}
+    return {**seen, "processes": [process], "edges": edges, "fork": fork}
 
 
 @dataclass(frozen=True)

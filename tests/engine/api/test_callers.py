@@ -123,6 +123,7 @@ def test_debug_vars_tell_who_the_server_is_and_what_its_tasks_do(api: Api) -> No
     assert all(common.items() <= figure["tags"].items() for figure in figures)
     edges = {(f["tags"]["parent"], f["tags"]["child"]): f["values"] for f in figures if f["name"] == "edges"}
     assert edges == {
+        ("write_points", "stream"): {"collected": 7, "emitted": 7},
         ("stream", "stream0"): {"collected": 3, "emitted": 3},
         ("stream0", "from1"): {"collected": 3, "emitted": 2},
         ("from1", "http_out2"): {"collected": 3, "emitted": 2},
@@ -136,4 +137,12 @@ def test_debug_vars_tell_who_the_server_is_and_what_its_tasks_do(api: Api) -> No
         "kind": "http_out",
     }
     assert nodes["http_out2"]["values"] == {"avg_exec_time_ns": "1.5µs", "errors": 0, "working_cardinality": 1}
+    others = [(f["name"], f["tags"], f["values"]) for f in figures if f["name"] not in ("edges", "nodes")]
+    received = {**common, "task_master": "main", "database": "d", "retention_policy": "r"}
+    assert others == [
+        ("ingress", {**received, "measurement": "m"}, {"points_received": 5}),
+        ("ingress", {**received, "measurement": "n"}, {"points_received": 2}),
+        ("topics", {**common, "id": "tp"}, {"collected": 4}),
+        ("load", common, {"errors": 0}),
+    ]
     assert api.ok("GET", f"{BASE}/debug/vars")["kapacitor"].keys().isdisjoint(answer["kapacitor"])

@@ -17,6 +17,7 @@ from engine.frames.groups import group_rows, make_groups
 from engine.frames.header import WireError
 from engine.frames.model import (
     Batches,
+    Columns,
     Event,
     EventKind,
     FieldColumn,
@@ -153,3 +154,42 @@ def test_columns_that_share_their_strings_share_the_buffer():
     once = sum(map(len, encode(Frame("stream", sections=(section.with_(tags={"host": column}),)))))
     twice = sum(map(len, encode(Frame("stream", sections=(section.with_(tags={"host": column, "node": column}),)))))
     assert twice - once < 100
+
+
+@given(frames())
+def test_a_section_that_nobody_changed_goes_on_as_it_came(frame):
+    parts = encode(frame)
+    again = encode(decode(parts).with_(position=17))
+    assert len(again) == len(parts)
+    first = len(parts) - len(frame.sections)
+    assert all(a is p for a, p in zip(again[first:], parts[first:], strict=True))
+    assert same(plain_units(decode(again)), plain_units(frame))
+
+
+_some = st.none() | st.sets(st.sampled_from("abcdefgh"))
+
+
+@given(frames(), _some, _some)
+def test_columns_that_nobody_wants_are_left_out(frame, fields, tags):
+    if fields is not None and frame.sections:
+        fields |= set(list(frame.sections[0].fields)[:1])
+    columns = Columns.of(fields, tags)
+    found = decode(encode(frame), columns)
+    thinned = frame.with_(
+        sections=tuple(
+            s.with_(
+                tags={k: c for k, c in s.tags.items() if tags is None or k in tags or k in s.groups.dims},
+                fields={k: c for k, c in s.fields.items() if fields is None or k in fields},
+            )
+            for s in frame.sections
+        )
+    )
+    assert same(plain_units(found), plain_units(thinned))
+    # What is sent on from here has no more than that either.
+    assert same(plain_units(decode(encode(found))), plain_units(thinned))
+
+
+def test_a_changed_section_forgets_what_it_was_decoded_from():
+    section = decode(encode(next(iter(golden_frames().values())))).sections[0]
+    assert section.wire is not None
+    assert section.with_(name="other").wire is None

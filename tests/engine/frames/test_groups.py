@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.frames.groups import group_id, group_rows, make_groups
+from engine.frames.groups import GroupMemo, group_id, group_rows, make_groups
 from engine.frames.strings import Strings
 from tests.engine.frames.strategies import TEXT, sections
 
@@ -91,3 +91,29 @@ def test_group_ids_read_as_in_the_reference():
     assert group_id("cpu", (), True, ()) == "cpu"
     assert group_id("cpu", ("a", "b"), False, ("1", "")) == "a=1,b="
     assert group_id("cpu", ("a",), True, ("1",)) == "cpu\na=1"
+
+
+@given(
+    st.lists(
+        st.tuples(sections(), st.sampled_from([(), ("a",), ("b",), ("a", "b")]), st.booleans(), st.booleans()),
+        max_size=6,
+    )
+)
+def test_a_memo_changes_nothing(given_sections):
+    memo = GroupMemo()
+    for section, dims, by_name, twice in given_sections:
+        for _ in range(1 + twice):
+            groups, codes = group_rows(section, dims, by_name)
+            known, known_codes = group_rows(section, dims, by_name, memo)
+            assert [known.tags(g) for g in range(len(known))] == [groups.tags(g) for g in range(len(groups))]
+            assert known.hashes.tolist() == groups.hashes.tolist()
+            assert (known.dims, known.by_name) == (groups.dims, groups.by_name)
+            assert codes is known_codes or codes.tolist() == known_codes.tolist()
+
+
+def test_a_memo_is_bounded(monkeypatch):
+    monkeypatch.setattr(GroupMemo, "MOST", 2)
+    memo = GroupMemo()
+    made = [memo.groups(("h",), True, f"m{i}", [Strings.of(["x"])], 1) for i in range(5)]
+    assert memo.groups(("h",), True, "m4", [Strings.of(["x"])], 1) is made[4]
+    assert memo.groups(("h",), True, "m0", [Strings.of(["x"])], 1) is not made[0]

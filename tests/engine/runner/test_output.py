@@ -82,12 +82,14 @@ def test_a_batch_with_very_many_rows_travels_in_pieces_and_counts_once(monkeypat
     assert whole[0].position == 3
 
 
-@given(st.lists(frames(max_sections=2), max_size=6))
-def test_merging_small_frames_changes_no_order(many):
-    many = [f.with_(edge="stream") for f in many if f.edge == "stream"]
-    merged = merge(list(many))
+@given(st.lists(frames(max_sections=2), max_size=6), st.integers(1, 20))
+def test_merging_neighbours_changes_no_order_and_keeps_to_the_most_rows(many, most):
+    many = [f for f in many if f.edge == "stream"]
+    merged = merge(list(many), most)
     assert same([u for f in merged for u in plain_units(f)], [u for f in many for u in plain_units(f)])
     assert len(merged) <= len(many)
+    assert all(f.rows <= most for f in merged if not any(f is given for given in many))
+    assert [e for f in merged for e in plain_events(f)] == [e for f in many for e in plain_events(f)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 100)), max_size=20))

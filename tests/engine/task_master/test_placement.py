@@ -43,13 +43,13 @@ def test_edges_join_parents_and_children_slot_by_slot():
 
 
 def test_what_no_later_node_can_refer_to_is_dropped_by_from():
-    assert laid_out("stream|from().groupBy('host')|window().period(1s)|mean('v')|httpOut('o')").keep["from1"] == ["v"]
-    assert laid_out("stream|from()|where(lambda: \"a\" > 1)|window().period(1s)|sum('v')|log()").keep["from1"] == [
-        "a",
-        "v",
-    ]
-    assert laid_out("stream|from()|window().period(1s)|httpOut('all')").keep["from1"] is None
-    assert laid_out("stream|from()|log()").keep["from1"] is None
+    def kept(script):
+        return laid_out(script).keep["from1"]
+
+    assert kept("stream|from().groupBy('host')|window().period(1s)|mean('v')|httpOut('o')") == (["v"], [])
+    assert kept("stream|from()|where(lambda: \"a\" > 1)|window().period(1s)|sum('v')|log()") == (["a", "v"], ["a"])
+    assert kept("stream|from()|window().period(1s)|httpOut('all')") == (None, None)
+    assert kept("stream|from()|log()") == (None, None)
 
 
 def test_what_talks_to_the_outside_runs_on_asyncio():
@@ -61,3 +61,21 @@ def test_mismatched_edges_are_refused_with_the_reference_text():
     script = "var w = stream|from()|window().period(1s)\nvar f = stream|from()\nf|join(w).as('a','b')|log()"
     with pytest.raises(PlacementError, match=r"cannot add child mismatched edges: window\d:batch -> join\d:stream"):
         laid_out(script)
+
+
+def columns(script):
+    return {p.nodes[0]: p.columns for p in laid_out(script).processes}
+
+
+def test_the_root_reads_only_the_columns_that_somebody_can_refer_to():
+    grouped = "stream|from().where(lambda: \"region\" == 'eu').groupBy('host')"
+    assert columns(f"{grouped}|window().period(1s)|mean('v')|httpOut('o')") == {
+        "stream0": (["region", "v"], ["host", "region"]),
+        "window2": (None, None),
+        "mean3": (None, None),
+        "http_out4": (None, None),
+    }
+    assert columns("stream|from()|window().period(1s)|httpOut('all')")["stream0"] == (None, None)
+    assert columns("stream|from().groupBy(*)|window().period(1s)|mean('v')|httpOut('o')")["stream0"] == (["v"], None)
+    two = "stream|from().measurement('a')|mean('v')|httpOut('a')\nstream|from().measurement('b')|sum('w')|httpOut('b')"
+    assert columns(two)["stream0"] == (["v", "w"], [])
