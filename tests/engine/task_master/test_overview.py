@@ -49,7 +49,7 @@ def _task(pages: status.StatusFile) -> life.Lifecycle:
     ]
     machine.placed("t", None, processes)  # type: ignore[arg-type]
     for process in processes:
-        machine.ready(process.id, [])
+        machine.ready(process.id, [], 0.0)
     return machine
 
 
