@@ -142,6 +142,16 @@ def task_path(identity: str) -> str:
     return f"/tasks/{quote(identity, safe='')}"
 
 
+def topic_path(topic: str) -> str:
+    """The path of a topic."""
+    return f"/alerts/topics/{quote(topic, safe='')}"
+
+
+def handler_path(topic: str, handler: str) -> str:
+    """The path of a topic's handler."""
+    return f"{topic_path(topic)}/handlers/{quote(handler, safe='')}"
+
+
 def error_text(answer: httpx.Response) -> str:
     """What an answer that is no success has to say."""
     try:

@@ -13,7 +13,10 @@ LONGEST = 0
 
 
 def table(columns: list[tuple[str, int]], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines of left-aligned columns; a width counts bytes, a longer value is not cut, and width -1 does not pad."""
+    """Lines of left-aligned columns; a width counts bytes, a longer value is not cut, and width -1 does not pad.
+
+    A width below -1 aligns to the right in so many.
+    """
     widths = []
     for at, (heading, width) in enumerate(columns):
         longest = max((len(row[at].encode()) for row in [(heading,) * len(columns), *rows]), default=0)
@@ -22,7 +25,14 @@ def table(columns: list[tuple[str, int]], rows: Sequence[tuple[str, ...]]) -> li
     return ["".join(_pad(text, width) for text, width in zip(line, widths, strict=True)) for line in lines]
 
 
+def at_least(width: int, heading: str, values: Sequence[str]) -> int:
+    """The width of a column as wide as its longest value or heading and a blank, but not narrower than `width` and one."""
+    return max([width, len(heading), *(len(v.encode()) for v in values)]) + 1
+
+
 def _pad(text: str, width: int) -> str:
+    if width < -1:
+        return " " * (-width - len(text.encode())) + text
     return text + " " * (width - len(text.encode()))
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import client, define, demo, logs, serve, statistics, tasks, tick, top, warm
+from cli import client, define, demo, logs, serve, statistics, tasks, tick, top, topics, warm
 
 _NO_COMMAND = 1
 
@@ -77,12 +77,15 @@ def version() -> None:
 
 app.command()(serve.serve)
 app.command()(define.define)
+app.command("define-topic-handler")(topics.define_topic_handler)
 app.command()(tasks.enable)
 app.command()(tasks.disable)
 app.command()(tasks.reload)
 app.command()(tasks.delete)
 app.command("list")(tasks.list_)
 app.command()(tasks.show)
+app.command("show-topic")(topics.show_topic)
+app.command("show-topic-handler")(topics.show_topic_handler)
 app.command()(logs.logs)
 app.command()(logs.watch)
 app.command()(logs.level)

@@ -1,4 +1,5 @@
-"""The commands on tasks that exist: enable, disable, reload, delete, list, show (spec "Command lines" §5-7, 10).
+"""The commands on tasks that exist: enable, disable, reload, show; and delete and list, of whatever kind (spec "Command
+lines" §5-7, 10).
 
 Always: a pattern that matches nothing is no error; the first failure ends a command.
 """
@@ -9,23 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import completion, dbrps, layout
-from cli.client import Client, talking, task_path, usage, wrapped
+from cli import completion, dbrps, layout, topics
+from cli.client import Client, CommandError, talking, task_path, usage, wrapped
 
-_KINDS = ("tasks",)
+_KINDS = ("tasks", "topics", "topic-handlers")
 
 Patterns = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="ID|PATTERN...",
-        help="Tasks; * ? and [a-z] match.",
+        help="IDs; * ? and [a-z] match.",
         show_default=False,
         autocompletion=completion.tasks,
     ),
 ]
 Kind = Annotated[
     str | None,
-    typer.Argument(metavar="KIND", help="tasks", show_default=False, autocompletion=completion.words(_KINDS)),
+    typer.Argument(metavar="KIND", help=", ".join(_KINDS), show_default=False, autocompletion=completion.words(_KINDS)),
 ]
 
 
@@ -64,32 +65,54 @@ def delete(context: typer.Context, kind: Kind = None, patterns: Patterns = None)
     if not kind or not patterns:
         usage(context, "Must pass at least one ID")
     with talking(context) as client:
-        _check_kind("delete", kind)
-        for identity in _matching(client, patterns):
-            client.call("DELETE", task_path(identity))
+        match _check_kind("delete", kind):
+            case "topics":
+                topics.delete_topics(client, patterns)
+            case "topic-handlers":
+                topics.delete_handlers(client, patterns)
+            case _:
+                for identity in _matching(client, patterns):
+                    client.call("DELETE", task_path(identity))
 
 
 def list_(context: typer.Context, kind: Kind = None, patterns: Patterns = None) -> None:
-    """List what matches, or everything."""
+    """List what matches, or everything. Of topic-handlers the first pattern is one of topics."""
     if not kind:
-        usage(context, "Must specify 'tasks'")
-    fields = ("type", "status", "executing", "dbrps")
+        usage(context, f"Must specify {_named(_KINDS, ', or ' if len(_KINDS) > 2 else ' or ')}")
     with talking(context) as client:
-        _check_kind("list", kind)
-        with wrapped("listing tasks"):
-            found = [task for pattern in patterns or [""] for task in client.tasks(pattern, fields)]
+        match _check_kind("list", kind):
+            case "topics":
+                lines = topics.list_topics(client, patterns or [])
+            case "topic-handlers":
+                lines = topics.list_handlers(client, patterns or [])
+            case _:
+                lines = _list_tasks(client, patterns or [""])
+    typer.echo("\n".join(lines))
+
+
+def _list_tasks(client: Client, patterns: list[str]) -> list[str]:
+    fields = ("type", "status", "executing", "dbrps")
+    with wrapped("listing tasks"):
+        found = [task for pattern in patterns for task in client.tasks(pattern, fields)]
     rows = [(t["id"], t["type"], t["status"], str(t["executing"]).lower(), dbrps.show(t["dbrps"])) for t in found]
     columns = [
         *(("ID", layout.LONGEST), ("Type", 10), ("Status", 10), ("Executing", 10)),
         ("Databases and Retention Policies", -1),
     ]
-    typer.echo("\n".join(layout.table(columns, rows)))
+    return layout.table(columns, rows)
 
 
-def _check_kind(verb: str, kind: str) -> None:
+def _check_kind(verb: str, kind: str) -> str:
+    """The kind. Raises CommandError for one that there is not."""
     if kind not in _KINDS:
-        typer.echo(f"Error: cannot {verb} '{kind}' did you mean 'tasks'?", err=True)
-        raise typer.Exit(3)
+        raise CommandError(f"cannot {verb} '{kind}' did you mean {_named(_KINDS, ' or ')}?")
+    return kind
+
+
+def _named(kinds: tuple[str, ...], last: str) -> str:
+    """Quoted words as a list in words."""
+    *first, end = (f"'{kind}'" for kind in kinds)
+    return f"{', '.join(first)}{last}{end}"
 
 
 def show(

@@ -1,7 +1,7 @@
 """`tickworks tick`: checks, formats and draws TICKscripts without a server, for editors, hooks and CI.
 
 Always: findings and results go to standard output, trouble with arguments and files to standard error; the exit status
-is 1 when there was a finding, 2 for wrong usage or a file that cannot be read, else 0. The language is imported when a
+is 1 when there was a finding, 2 for wrong usage or a file that cannot be read or written, else 0. The language is imported when a
 command runs, so that `--help` stays quick.
 """
 
@@ -11,17 +11,19 @@ import os
 import shutil
 import sys
 import tempfile
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from cli.excerpts import excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tickscript.errors import TickscriptError
+    from tickscript.nodes.udf import UdfInfo
     from tickscript.pipeline import Pipeline
 
 app = typer.Typer(
@@ -40,6 +42,21 @@ TaskType = Annotated[
     Literal["stream", "batch"] | None, typer.Option("--type", help="Task type; by default what the script uses.")
 ]
 VarsFile = Annotated[Path | None, typer.Option("--vars", help="JSON file with values of vars, in the form of the API.")]
+Udfs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--udf",
+        metavar="NAME[=WANTS:PROVIDES]",
+        help="A UDF that scripts may use; repeatable. Its options are not checked, since only its process knows them. "
+        "It passes on what it is given, streams or batches, unless its edges are named.",
+    ),
+]
+Configuration = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Configuration file of a server; each of its [udf.functions] is as if named by --udf."
+    ),
+]
 Template = Annotated[
     bool, typer.Option("--template", help="Vars may lack a value; the default when one does and --vars is not given.")
 ]
@@ -84,6 +101,11 @@ class _Run:
     def error(self, source: _Source, error: TickscriptError) -> None:
         from tickscript.suggest import hint  # noqa: PLC0415  # lazy, see the top
 
+        if error.word and f"@{error.word}" in source.text:
+            error.hint = (
+                f"UDFs are processes of a server: if {error.word} is one, say --udf {error.word}, or give the server's "
+                "configuration with --config"
+            )
         self.place(source, str(error), error.line, error.char, error.length, hint(error))
 
     def place(
@@ -93,37 +115,27 @@ class _Run:
         where = f"{source.name}:{line}:{char}" if line else source.name
         rows = [f"{where}: {message}"]
         if line and char:
-            rows += _excerpt(source.text, line, char, length)
+            rows += excerpt(source.text, line, char, length)
         if hint:
             rows.append(f"  hint: {hint}")
         self.finding("\n".join(rows))
+
+    def written(self, source: _Source, text: str, backup: bool) -> bool:
+        """Writes the text back to the file of a source; whether that could be done."""
+        assert source.path is not None
+        try:
+            _write_back(source.path, text, backup)
+        except OSError as error:
+            self.unreadable = True
+            typer.echo(f"{source.name}: cannot be written: {error.strerror}", err=True)
+            return False
+        return True
 
     def end(self) -> None:
         if self.unreadable:
             raise typer.Exit(_USAGE)
         if self.findings:
             raise typer.Exit(_FINDING)
-
-
-def _width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
-
-
-def _excerpt(text: str, line: int, char: int, length: int) -> list[str]:
-    """The line of a place (1-based, `char` in bytes) and carets below its `length` characters; none beyond the text."""
-    lines = text.split("\n")
-    if line > len(lines):
-        return []
-    content = lines[line - 1].rstrip("\r")
-    before = content.encode()[: char - 1].decode(errors="ignore")
-    marked = content[len(before) : len(before) + length]
-    # A tab before the caret stays a tab, so that both lines are indented alike wherever the text is shown.
-    padding = "".join("\t" if character == "\t" else " " * _width(character) for character in before)
-    return [f"  {content}", f"  {padding}{'^' * max(1, _width(marked))}"]
 
 
 def _read_vars(path: Path | None) -> Any:
@@ -149,58 +161,121 @@ def _read_vars(path: Path | None) -> Any:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--vars") from None
 
 
-def _compile(source: _Source, task_type: str | None, supplied: Any, template: bool) -> Pipeline:
-    from tickscript import ast  # noqa: PLC0415  # lazy, see the top
-    from tickscript.compile import TaskTypeError, compile_script, compile_template  # noqa: PLC0415
-    from tickscript.parser import parse  # noqa: PLC0415
+def _known_udfs(names: list[str] | None, configuration: Path | None) -> dict[str, UdfInfo]:
+    """The UDFs that scripts may use. Raises `typer.BadParameter` when the options cannot be used."""
+    import dataclasses  # noqa: PLC0415  # lazy, see the top
+    import tomllib  # noqa: PLC0415
 
-    program = parse(source.text)
-    if supplied is None and any(isinstance(node, ast.TypeDeclaration) for node in program.statements):
-        template = True
-    try:
-        if template:
-            return compile_template(source.text, task_type)
-        return compile_script(source.text, task_type, vars=supplied)
-    except TaskTypeError as error:
-        error.hint = "a script starts from either stream or batch; --type says which"
-        raise
+    from tickscript.nodes.udf import OPAQUE  # noqa: PLC0415
+
+    known: dict[str, UdfInfo] = {}
+    if configuration is not None:
+        try:
+            functions = tomllib.loads(configuration.read_text(encoding="utf-8")).get("udf", {}).get("functions", {})
+            known |= dict.fromkeys(functions, OPAQUE)
+        except OSError as error:
+            text = f"{configuration}: cannot be read: {error.strerror}"
+            raise typer.BadParameter(text, param_hint="--config") from None
+        except (ValueError, AttributeError, TypeError) as error:
+            raise typer.BadParameter(f"{configuration}: no configuration: {error}", param_hint="--config") from None
+    for text in names or ():
+        name, _, edges = text.partition("=")
+        wants, _, provides = edges.partition(":")
+        if not name.isidentifier() or ({wants, provides} - {"stream", "batch"} and edges) or text.endswith("="):
+            raise typer.BadParameter(
+                f"{text}: must be a name, or NAME=WANTS:PROVIDES, where both are stream or batch", param_hint="--udf"
+            )
+        known[name] = dataclasses.replace(OPAQUE, wants=wants, provides=provides)
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the command line says of all files: see the options of the same names."""
+
+    task_type: str | None
+    supplied: Any
+    template: bool
+    udfs: dict[str, UdfInfo]
+
+    def is_template(self, source: _Source) -> bool:
+        """Whether the vars of a script have no values yet."""
+        from tickscript import ast  # noqa: PLC0415  # lazy, see the top
+        from tickscript.parser import parse  # noqa: PLC0415
+
+        if self.template or self.supplied is not None:
+            return self.template
+        return any(isinstance(node, ast.TypeDeclaration) for node in parse(source.text).statements)
+
+    def compile(self, source: _Source) -> Pipeline:
+        from tickscript.compile import TaskTypeError, compile_script, compile_template  # noqa: PLC0415  # lazy, see the top
+
+        try:
+            if self.is_template(source):
+                return compile_template(source.text, self.task_type, udfs=self.udfs)
+            return compile_script(source.text, self.task_type, vars=self.supplied, udfs=self.udfs)
+        except TaskTypeError as error:
+            error.hint = "a script starts from either stream or batch; --type says which"
+            raise
 
 
 @app.command()
-def check(files: Files, task_type: TaskType = None, vars_file: VarsFile = None, template: Template = False) -> None:
-    """Report what would be refused when a task is defined, and calls of functions that do not exist."""
+def check(
+    files: Files,
+    task_type: TaskType = None,
+    vars_file: VarsFile = None,
+    template: Template = False,
+    udfs: Udfs = None,
+    configuration: Configuration = None,
+) -> None:
+    """Report what a server would refuse when a task is defined or enabled, and calls of functions that do not exist.
+
+    UDFs are processes of a server's: their names can be given with --udf or --config, their options cannot be checked.
+    """
     from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
     from tickscript.lambdas.library import LIBRARY  # noqa: PLC0415
+    from tickscript.nodes.base import StartError  # noqa: PLC0415
     from tickscript.parser import parse  # noqa: PLC0415
     from tickscript.suggest import did_you_mean, unknown_functions  # noqa: PLC0415
 
     run = _Run()
-    supplied = _read_vars(vars_file)
+    options = _Options(task_type, _read_vars(vars_file), template, _known_udfs(udfs, configuration))
     for source in run.sources(files):
         try:
             program = parse(source.text)
             for call in unknown_functions(program):
                 hint = did_you_mean(call.name, LIBRARY)
                 run.place(source, f'undefined function: "{call.name}"', call.line, call.char, len(call.name), hint)
-            _compile(source, task_type, supplied, template)
+            pipeline = options.compile(source)
+            if not options.is_template(source):
+                pipeline.check_start()
         except TickscriptError as error:
-            if error.word and f"@{error.word}" in source.text:
-                error.hint = "UDFs are configured at a server; without it nothing from here on can be checked"
             run.error(source, error)
+        except StartError as error:
+            node = f"{error.node}: " if error.node else ""
+            line, char, length = error.place or (None, None, 1)
+            run.place(source, f"the task would not start: {node}{error}", line, char, length, None)
     run.end()
 
 
 @app.command()
-def dot(files: Files, task_type: TaskType = None, vars_file: VarsFile = None, template: Template = False) -> None:
+def dot(
+    files: Files,
+    task_type: TaskType = None,
+    vars_file: VarsFile = None,
+    template: Template = False,
+    udfs: Udfs = None,
+    configuration: Configuration = None,
+) -> None:
     """Print the pipeline of each script as a DOT graph, named after its file."""
     from tickscript.dot import static_dot  # noqa: PLC0415  # lazy, see the top
     from tickscript.errors import TickscriptError  # noqa: PLC0415
 
     run = _Run()
-    supplied = _read_vars(vars_file)
+    options = _Options(task_type, _read_vars(vars_file), template, _known_udfs(udfs, configuration))
     for source in run.sources(files):
         try:
-            pipeline = _compile(source, task_type, supplied, template)
+            pipeline = options.compile(source)
         except TickscriptError as error:
             run.error(source, error)
             continue
@@ -277,8 +352,7 @@ def fmt(
             if text != source.text:
                 run.finding(_diff(source, text) if diff else f"{source.name}: not formatted")
         elif source.path is not None and write:
-            if text != source.text:
-                _write_back(source.path, text, backup)
+            if text != source.text and run.written(source, text, backup):
                 typer.echo(f"{source.name}: formatted")
         else:
             for token in lost:

@@ -35,6 +35,7 @@ class Output(NamedTuple):
 OUTPUTS: Final = (
     Output("busy", "programs at work", "name", "cpu_percent"),
     Output("cpu_mean", "mean of the last 10 s", "cpu"),
+    Output("load", "processors and memory, joined", "host"),
 )
 ALERT: Final = "hot"
 """The task whose alerts are shown arriving; they go to the topic `demo`."""

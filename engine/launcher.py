@@ -64,6 +64,7 @@ class Launcher:
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             self._start_tree()
@@ -86,6 +87,13 @@ class Launcher:
 
     def _on_stop(self, *_: Any) -> None:
         self._stopping = True
+
+    def _on_reload(self, *_: Any) -> None:
+        """SIGHUP is the supervisor's: what nodes have loaded from outside is loaded anew."""
+        pid = self._pids.get("supervisor")
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
 
     def _prepare(self) -> None:
         try:
@@ -132,6 +140,7 @@ class Launcher:
             run.new_path("pg"),
             run.new_path("al"),
             self._logs,
+            run.new_path("lb"),
         )
         for role in ("store", "alerts", "supervisor", "frontend"):
             self._start(role)

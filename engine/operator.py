@@ -122,6 +122,14 @@ class Answering(Protocol):
 
 
 @runtime_checkable
+class Reloading(Protocol):
+    """An operator that has loaded something from outside and can load it anew between two frames (sideload)."""
+
+    def reload(self) -> None:
+        """Raises an exception whose text says what failed; nothing has changed then."""
+
+
+@runtime_checkable
 class Outside(Protocol):
     """An operator that talks to the outside while it handles a frame (httpPost, influxDBOut): its runner is on asyncio."""
 

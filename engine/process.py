@@ -72,8 +72,10 @@ def ignore_terminal() -> None:
 
 def default_signals() -> None:
     """Undo what a parent's Python installed."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
+    # A terminal that closes sends it to all; whom it means something to says so, and until then it must not kill.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

@@ -15,17 +15,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from engine.frames.model import ABSENT, ABSENT_CODE, PRESENT, FieldColumn, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from engine.frames.model import Section
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
 _NULL = "null"
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
 
 
 class UnsupportedValueError(ValueError):
@@ -102,16 +106,25 @@ def _states(column: FieldColumn) -> list[int] | None:
     return None if column.valid is None else column.valid.tolist()
 
 
+def _are_plain(values: NDArray[np.float64]) -> bool:
+    """Whether all of some floats print without an exponent, however they are printed."""
+    sizes = np.abs(values)
+    return bool(len(sizes) > 1 and np.all((sizes == 0.0) | ((sizes >= _PLAIN_FROM) & (sizes < _PLAIN_TO))))
+
+
 def _texts(column: FieldColumn) -> list[str | None]:
     """The JSON of every row's value; None where the field is absent. Raises UnsupportedValueError."""
     render = _RENDERERS[column.kind]
     values, states = _values(column), _states(column)
     if states is None:
+        if column.kind == Kind.FLOAT and _are_plain(column.data):
+            texts = msgspec.json.encode(values)[1:-1].decode().split(",")
+            return [t[:-2] if t[-2:] == ".0" else t for t in texts]
         return [render(v) for v in values]
     return [render(v) if s == PRESENT else None if s == ABSENT else _NULL for v, s in zip(values, states, strict=True)]
 
 
-def _lenient(column: FieldColumn) -> list[str | UnsupportedValueError | None]:
+def field_texts(column: FieldColumn) -> list[str | UnsupportedValueError | None]:
     """As `_texts`, with the error in the place of a value that JSON does not have."""
     try:
         return list(_texts(column))
@@ -168,7 +181,7 @@ def point_rows(section: Section, names: Sequence[str] | None = None) -> list[str
     """
     times = [f'"{time_text(t)}"' for t in section.time.tolist()]
     keys = sorted(section.fields)
-    fields = [_lenient(section.fields[k]) for k in keys]
+    fields = [field_texts(section.fields[k]) for k in keys]
     quoted = [string_text(k) for k in keys]
     tag_names = [string_text(k) for k in section.tags]
     tags = [_tag_texts(c) for c in section.tags.values()]
@@ -196,7 +209,7 @@ def batch_rows(section: Section, names: Sequence[str] | None = None) -> list[str
     """The row of every batch of a batch section; see `point_rows`."""
     assert section.batches is not None
     times = [f'"{time_text(t)}"' for t in section.time.tolist()]
-    fields = {k: _lenient(c) for k, c in section.fields.items()}
+    fields = {k: field_texts(c) for k, c in section.fields.items()}
     tags = {k: _tag_texts(c) for k, c in section.tags.items()}
     groups = section.groups
     dims = [string_text(d) for d in groups.dims]

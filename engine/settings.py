@@ -37,7 +37,8 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together.
+    """`max_frame_rows` cuts frames; `max_nodes` bounds the nodes of all tasks together. `join_buffer_bytes` bounds what a
+    join or union holds of parents that are ahead.
 
     A node without a step for `stall_after_s` although it has input is shown as stalled, and killed after
     `stall_timeout_s` (None: never).
@@ -48,6 +49,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float = 10.0
     start_timeout_s: float = 30.0
     max_nodes: int = 16384
+    join_buffer_bytes: int = 256 << 20
     zone: str = "UTC"
     stall_after_s: float = 5.0
     stall_timeout_s: float | None = None
@@ -105,3 +107,4 @@ class Addresses(msgspec.Struct, frozen=True):
     status: str
     alerts: str = ""
     logs: str = ""
+    loopback: str = ""

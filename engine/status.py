@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 PAGE = 4096
 _WORDS = 208
 _EXTRA = _WORDS * 8
-_MAX_EDGES = 64
+MAX_EDGES = 64
+"""Of so many parents and children a page counts the messages apart."""
 
 TICK, STATE, ERRORS, CARDINALITY, AVG_EXEC_NS = 0, 1, 2, 3, 4
 FIRST_IN_WORK, LAST_IN_WORK, DEALT, INPUT_ROWS, OUTPUT_ROWS = 5, 6, 7, 8, 9
 WAITING, EXTRA_SEQ, EXTRA_LEN, COLLECTED, EMITTED = 10, 11, 12, 13, 14
 PARENT_EDGES = 16
-TAKEN = PARENT_EDGES + _MAX_EDGES
-SENT = TAKEN + _MAX_EDGES
+TAKEN = PARENT_EDGES + MAX_EDGES
+SENT = TAKEN + MAX_EDGES
 """Points taken from each parent; messages taken from each parent's edge, and put into each child's."""
 
 BEAT_MS = 1000
@@ -76,24 +77,24 @@ class Page:
         return {}
 
     def parent_emitted(self, parents: int) -> list[int]:
-        return list(self.words[PARENT_EDGES : PARENT_EDGES + min(parents, _MAX_EDGES)])
+        return list(self.words[PARENT_EDGES : PARENT_EDGES + min(parents, MAX_EDGES)])
 
     def note_taken(self, parent: int, messages: int) -> None:
         """The process has taken so many messages in all from the edge of this parent."""
-        if parent < _MAX_EDGES:
+        if parent < MAX_EDGES:
             self.words[TAKEN + parent] = messages
 
     def note_sent(self, child: int, messages: int) -> None:
         """The process has put so many messages in all into the edge of this child."""
-        if child < _MAX_EDGES:
+        if child < MAX_EDGES:
             self.words[SENT + child] = messages
 
     def taken(self, parent: int) -> int | None:
         """None for an edge that is not counted: a process has room for 64 on either side."""
-        return self.words[TAKEN + parent] if parent < _MAX_EDGES else None
+        return self.words[TAKEN + parent] if parent < MAX_EDGES else None
 
     def sent(self, child: int) -> int | None:
-        return self.words[SENT + child] if child < _MAX_EDGES else None
+        return self.words[SENT + child] if child < MAX_EDGES else None
 
 
 class StatusFile:

@@ -116,6 +116,5 @@ def _compile(
     if not template:
         if alone:
             raise EvaluationError("task does nothing")
-        for node in pipeline.nodes:
-            node.refuse()
+        pipeline.refuse()
     return pipeline

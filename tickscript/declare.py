@@ -421,6 +421,13 @@ def _order(cls: type[Declared]) -> list[str]:
     return sorted(order, key=lambda attribute: attribute in cls.trailing)
 
 
+def _has_name(declared: Property) -> bool:
+    """Whether scripts can call the property: not what is set with others, nor parameters that the reference keeps apart."""
+    return declared.form is not Form.STATE and (
+        declared.form not in {Form.ARGUMENT, Form.ARGUMENTS} or bool(declared.json)
+    )
+
+
 def _derive(cls: type[Declared], properties: list[Property]) -> Declaration:
     in_json = [declared for declared in properties if declared.json]
     if cls.json_order:
@@ -433,5 +440,5 @@ def _derive(cls: type[Declared], properties: list[Property]) -> Declaration:
         properties=tuple(properties),
         json_properties=tuple(in_json),
         signature=Signature(fixed, variadic),
-        by_name={capitalise(p.name): p for p in properties if p.form is not Form.STATE},
+        by_name={capitalise(p.name): p for p in properties if _has_name(p)},
     )

@@ -1,4 +1,5 @@
-"""Files that define a task by template and vars, for `define -file` and the load directory (cli.md 2, io.md 21).
+"""Files that define a task by template and vars, or a topic handler, for the command line and the load directory (cli.md 2
+and 4, io.md 21).
 
     {"id": "optional", "template-id": "t", "dbrps": [{"db": "d", "rp": "r"}], "vars": {"x": {"type": "int", "value": 1}}}
 
@@ -41,16 +42,54 @@ class Definition:
     vars: Mapping[str, Var] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerDefinition:
+    """What a file says of a topic handler; "" and empty for what it leaves out. The server checks it."""
+
+    topic: str = ""
+    id: str = ""
+    kind: str = ""
+    match: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_handler(text: str, path: str) -> HandlerDefinition:
+    """The topic handler in the text of the file `path`; DefinitionFileError if it is none."""
+    kind = _kind(path)
+    try:
+        return _handler(_load_yaml(text) if kind == "yaml" else json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise DefinitionFileError(f'failed to unmarshal {kind} handler spec file "{path}": {error}') from None
+
+
+def _handler(data: Any) -> HandlerDefinition:
+    if not isinstance(data, dict):
+        raise ValueError("expected an object")  # noqa: TRY004  (one kind of error for all that a file can get wrong)
+    texts = {key: data.get(key) or "" for key in ("topic", "id", "kind", "match")}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError("topic, id, kind and match must be strings")
+    if not texts["topic"] or not texts["id"]:
+        raise ValueError("topic and id must not be empty")
+    options = data.get("options") or {}
+    if not isinstance(options, dict):
+        raise ValueError("options must be an object")  # noqa: TRY004  (as above)
+    return HandlerDefinition(**texts, options=options)
+
+
 def parse_definition(text: str, path: str) -> Definition:
     """The definition in the text of the file `path`; DefinitionFileError if it is none."""
-    suffix = PurePath(path).suffix
-    if suffix not in _YAML and suffix != ".json":
-        raise DefinitionFileError("bad file extension. Must be YAML or JSON")
-    kind = "yaml" if suffix in _YAML else "json"
+    kind = _kind(path)
     try:
         return _definition(_load_yaml(text) if kind == "yaml" else json.loads(text))
     except (ValueError, RecursionError, VarsJsonError) as error:
         raise DefinitionFileError(f'failed to unmarshal {kind} task vars file "{path}": {error}') from None
+
+
+def _kind(path: str) -> str:
+    suffix = PurePath(path).suffix
+    if suffix not in _YAML and suffix != ".json":
+        raise DefinitionFileError("bad file extension. Must be YAML or JSON")
+    return "yaml" if suffix in _YAML else "json"
 
 
 def parse_vars(text: str, path: str) -> dict[str, Var]:

@@ -41,6 +41,11 @@ class TickscriptError(Exception):
         self.word = word
         self.candidates = tuple(candidates)
 
+    def locate(self, line: int, char: int, length: int = 1) -> None:
+        """Say where the fault is, unless that is known already."""
+        if self.line is None and line > 0:
+            self.line, self.char, self.length = line, char, max(1, length)
+
 
 class ParseError(TickscriptError):
     """The text is not a TICKscript (spec 1.6, 2)."""

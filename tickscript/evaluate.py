@@ -7,12 +7,13 @@ Errors are EvaluationError with the text of spec 3.4; those with a place carry i
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from tickscript import ast
 from tickscript.declare import CallError, Declared, Property, Signature, capitalise
 from tickscript.errors import EvaluationError
-from tickscript.fold import constant, embed
+from tickscript.fold import constant, embed, look_up
 from tickscript.nodes.base import Node
 from tickscript.nodes.catalogue import methods_of
 from tickscript.nodes.handlers import Handler
@@ -35,10 +36,11 @@ from tickscript.scope import (
 from tickscript.vars import Var, describe, shown_var, type_word, zero_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _TIME_SIGNATURE: Final = Signature((DURATION,), DURATION)
 _DEADMAN: Final = "Deadman"
+MAX_LIST_ITEMS: Final = 20_000
 # Methods of the reference's node class that scripts can reach by accident.
 _BOOKKEEPING: Final[Mapping[str, Callable[[Node], object]]] = {
     "Desc": lambda node: node.kind,
@@ -84,28 +86,38 @@ class Evaluator:
     def run(self, program: ast.Program) -> None:
         """Run all statements; EvaluationError of the first that fails."""
         for statement in program.statements:
-            match statement:
-                case ast.Dbrp(db=db, rp=rp):
-                    self.dbrps.append(DBRP(db.name, rp.name))
-                case ast.Declaration():
-                    self._declare(statement)
-                case ast.TypeDeclaration():
-                    self._declare_type(statement)
-                case ast.Comment() | ast.Identifier():
-                    pass
-                case ast.Function():
-                    self._call_global(statement, self._arguments(statement))
-                case _:
-                    self._value(statement)
+            try:
+                self._run(statement)
+            except EvaluationError as error:
+                # The texts of the reference name a place only for calls; who reads them at a terminal wants one always.
+                error.locate(*_beginning(statement))
+                raise
+
+    def _run(self, statement: ast.Statement) -> None:
+        match statement:
+            case ast.Dbrp(db=db, rp=rp):
+                self.dbrps.append(DBRP(db.name, rp.name))
+            case ast.Declaration():
+                self._declare(statement)
+            case ast.TypeDeclaration():
+                self._declare_type(statement)
+            case ast.Comment() | ast.Identifier():
+                pass
+            case ast.Function():
+                self._call_global(statement, self._arguments(statement))
+            case _:
+                self._value(statement)
 
     # -- vars (3.2)
 
     def _declare(self, statement: ast.Declaration) -> None:
         name = statement.name.name
-        self.scope.check_free(name)
+        with _at(statement.name, len(name)):
+            self.scope.check_free(name)
         value = self._value(statement.value)
         if name in self._supplied:
-            self._check_type(name, var_type(value))
+            with _at(statement.name, len(name)):
+                self._check_type(name, var_type(value))
             value = self._supplied[name]
         self.scope.set(name, value)
         shown = shown_var(value, describe(statement.comment))
@@ -114,9 +126,11 @@ class Evaluator:
 
     def _declare_type(self, statement: ast.TypeDeclaration) -> None:
         name, kind = statement.name.name, statement.type.name
-        value = zero_value(kind)
+        with _at(statement.type, len(kind)):
+            value = zero_value(kind)
         if name in self._supplied:
-            self._check_type(name, type_word(kind))
+            with _at(statement.name, len(name)):
+                self._check_type(name, type_word(kind))
             value = self._supplied[name]
         elif not self._template:
             place = statement.name
@@ -139,30 +153,24 @@ class Evaluator:
                 return value
             case ast.Duration() | ast.Regex() | ast.Star() | ast.Reference():
                 return expression
-            case ast.Identifier(name=name):
-                return self._lookup(expression, name)
+            case ast.Identifier():
+                return look_up(expression, self.scope)
             case ast.Unary():
                 return self._unary(expression)
             case ast.Binary():
-                return constant(expression, self.scope)
+                with _at(expression, len(expression.op)):
+                    return constant(expression, self.scope)
             case ast.Lambda():
-                return embed(expression, self.scope)
+                with _at(expression, len("lambda:")):
+                    return embed(expression, self.scope)
             case ast.List(items=items):
-                return tuple(self._value(item) for item in items)
+                return _bounded(expression, tuple(self._value(item) for item in items))
             case ast.Function():
                 return Unbound(expression, tuple(self._arguments(expression)))
             case ast.Chain():
                 return self._chain(expression)
             case _:
                 raise AssertionError(expression)
-
-    def _lookup(self, place: ast.Node, name: str) -> object:
-        try:
-            return self.scope.lookup(name)
-        except EvaluationError as error:
-            raise EvaluationError(
-                str(error), line=place.line, char=place.char, length=len(name), word=name, candidates=self.scope
-            ) from None
 
     def _unary(self, expression: ast.Unary) -> object:
         value = self._value(expression.operand)
@@ -237,7 +245,7 @@ class Evaluator:
         raise _located(function, f'no method or property "{function.name}" on {go_type(owner)}', word=function.name)
 
     def _call_property(self, owner: Declared, function: ast.Function, args: Sequence[object]) -> object:
-        if isinstance(owner, Udf) and function.name in owner.info.options:
+        if isinstance(owner, Udf) and owner.info.takes(function.name):
             owner.set_option(function.name, args)
             return owner
         found = _property(owner, function.name)
@@ -253,12 +261,13 @@ class Evaluator:
         name = capitalise(function.name)
         kind = _chain_methods(node).get(name)
         if kind is not None:
-            return kind.chain(self.builder, node, args)
+            return _placed(kind.chain(self.builder, node, args), function)
         if name == _DEADMAN:
             DEADMAN_SIGNATURE.check(args)
             threshold, interval, *conditions = args
             assert isinstance(threshold, float)
-            return deadman(self.builder, node, self._deadman, threshold, DURATION.convert(interval), *conditions)  # type: ignore[arg-type]
+            alert = deadman(self.builder, node, self._deadman, threshold, DURATION.convert(interval), *conditions)  # type: ignore[arg-type]
+            return _placed(alert, function)
         if name in _BOOKKEEPING:
             return _BOOKKEEPING[name](node)
         return self._unknown(owner, function, "chaining")
@@ -267,14 +276,14 @@ class Evaluator:
         info = self._udfs.get(function.name)
         if info is None:
             self._unknown(owner, function, "dynamic")
-        return Udf.make(self.builder, _node(owner), function.name, info)
+        return _placed(Udf.make(self.builder, _node(owner), function.name, info), function)
 
     def _unknown(self, owner: Declared, function: ast.Function, wanted: str) -> NoReturn:
         """Raise the error for a name that does not exist behind this operator, but perhaps behind another."""
         name = function.name
         chains = {*_chain_methods(_node(owner)), _DEADMAN}
         exists = {
-            "property": _property(owner, name) is not None,
+            "property": _property(owner, name) is not None or name in _options(owner),
             "chaining": capitalise(name) in chains,
             "dynamic": name in self._udfs,
         }
@@ -285,6 +294,43 @@ class Evaluator:
         candidates = [*_property_names(owner), *(_lower(chain) for chain in chains), *self._udfs]
         text = f'no method or property "{name}" on {go_type(owner)}'
         raise _located(function, text, word=name, candidates=candidates)
+
+
+@contextmanager
+def _at(place: ast.Node, length: int) -> Iterator[None]:
+    """Errors that come out of the block are there, unless they know better."""
+    try:
+        yield
+    except EvaluationError as error:
+        error.locate(place.line, place.char, length)
+        raise
+
+
+def _beginning(statement: ast.Statement) -> tuple[int, int]:
+    """Where the text of a statement begins."""
+    node: ast.Node = statement
+    while isinstance(node, ast.Chain | ast.Binary):
+        node = node.left
+    return node.line, node.char
+
+
+def _bounded(place: ast.Node, items: tuple[object, ...]) -> tuple[object, ...]:
+    """The list; EvaluationError when it, with the lists in it, has too many items: each use of a var copies them."""
+    waiting: list[object] = [items]
+    count = 0
+    while waiting:
+        item = waiting.pop()
+        count += 1
+        if count > MAX_LIST_ITEMS:
+            raise _located(place, f"list has more than {MAX_LIST_ITEMS} items with those of the lists in it")
+        if isinstance(item, tuple):
+            waiting += item
+    return items
+
+
+def _placed(node: Node, function: ast.Function) -> Node:
+    node.place = function.line, function.char, len(function.name)
+    return node
 
 
 def _apply(function: object, args: Sequence[object]) -> TimeDimension:
@@ -315,9 +361,14 @@ def _property(owner: object, name: str) -> tuple[Declared, Property] | None:
     return None
 
 
+def _options(owner: Declared) -> Mapping[str, tuple[str, ...]]:
+    return owner.info.options if isinstance(owner, Udf) else {}
+
+
 def _property_names(owner: Declared) -> list[str]:
     holders = (owner, owner.alert) if isinstance(owner, Handler) else (owner,)
-    return [declared.name for holder in holders for declared in holder.declaration.by_name.values()]
+    names = [declared.name for holder in holders for declared in holder.declaration.by_name.values()]
+    return [*names, *_options(owner)]
 
 
 def _chain_methods(node: Node) -> Mapping[str, type[Node]]:

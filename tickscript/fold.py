@@ -2,6 +2,7 @@
 
 Always: a tree that holds no identifier comes back as the same object; function names are never looked up. A lambda
 that embeds others is bounded in size, since each use of a var copies it: doubling thirty times would fill any memory.
+So is a string that an operation gives.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tickscript.parser import MAX_NESTING
 from tickscript.scope import Nil, Scope, go_type
 
 MAX_EMBEDDED_NODES: Final = 20_000
+MAX_STRING: Final = 2**18
 
 
 def embed(expression: ast.Expr, scope: Scope) -> ast.Expr:
@@ -31,7 +33,7 @@ def embed(expression: ast.Expr, scope: Scope) -> ast.Expr:
         nonlocal embedded
         if not isinstance(node, ast.Identifier):
             return node
-        value = scope.lookup(node.name)
+        value = look_up(node, scope)
         embedded = embedded or isinstance(value, ast.Lambda)
         return literal(value, node)
 
@@ -39,6 +41,16 @@ def embed(expression: ast.Expr, scope: Scope) -> ast.Expr:
     if embedded:
         _check_size(result)
     return result
+
+
+def look_up(name: ast.Identifier, scope: Scope) -> object:
+    """The value of a name; EvaluationError, with the place and the names there are, when it has none."""
+    try:
+        return scope.lookup(name.name)
+    except EvaluationError as error:
+        raise EvaluationError(
+            str(error), line=name.line, char=name.char, length=len(name.name), word=name.name, candidates=scope
+        ) from None
 
 
 def literal(value: object, place: ast.Node) -> ast.Expr:
@@ -141,5 +153,7 @@ def constant(expression: ast.Expr, scope: Scope) -> object:
             return ast.Duration(int(value))
         case Regex():
             return ast.Regex(value.pattern)
+        case str() if len(value) > MAX_STRING:
+            raise EvaluationError(f"the string that an operation gives has more than {MAX_STRING} characters")
         case _:
             return value

@@ -8,9 +8,11 @@ pipeline may be as deep as a script is long.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tickscript.errors import EvaluationError
 from tickscript.nodes.base import NO_EDGE, Node, StartError
 from tickscript.nodes.batch import Batch
 from tickscript.nodes.stats import Stats
@@ -110,15 +112,41 @@ class Pipeline:
     def check(self) -> None:
         """EvaluationError of the first node in walk order whose properties do not go together."""
         for node in self.nodes:
-            node.check()
+            with _made_where(node):
+                node.check()
+
+    def refuse(self) -> None:
+        """EvaluationError of the first node in walk order that the reference would take and then die of."""
+        for node in self.nodes:
+            with _made_where(node):
+                node.refuse()
 
     def check_start(self) -> None:
         """StartError for what refuses the start of a task: properties, then edge types, node by node in walk order."""
         for node in self.nodes:
-            node.check_start()
+            try:
+                node.check_start()
+            except StartError as error:
+                error.node, error.place = node.name, node.place
+                raise
         for node in self.nodes:
             for child in node.children:
-                _check_edge(node, child)
+                try:
+                    _check_edge(node, child)
+                except StartError as error:
+                    error.place = child.place
+                    raise
+
+
+@contextmanager
+def _made_where(node: Node) -> Iterator[None]:
+    """Errors that come out of the block are where the script makes the node."""
+    try:
+        yield
+    except EvaluationError as error:
+        if node.place is not None:
+            error.locate(*node.place)
+        raise
 
 
 def _check_edge(parent: Node, child: Node) -> None:

@@ -5,6 +5,7 @@ Always: a pattern that compiles here has Go's syntax and leftmost-first meaning;
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +24,14 @@ _GO_WORDING: Final = {
     "invalid named capture group": "invalid named capture",
     "invalid UTF-8": "invalid UTF-8",
 }
+
+
+# RE2 has one escape that Go has not: it matches a single byte, which may be a part of a character.
+_ESCAPES: Final = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(.)", re.DOTALL)
+
+
+def _has_byte_escape(pattern: str) -> bool:
+    return "\\C" in pattern and any(escape[1] == "C" for escape in _ESCAPES.finditer(pattern))
 
 
 @lru_cache(maxsize=1)
@@ -45,6 +54,8 @@ def compile_regex(pattern: str) -> Any:
 
     Raises `RegexError` with Go's text.
     """
+    if _has_byte_escape(pattern):
+        raise RegexError("error parsing regexp: invalid escape sequence: `\\C`")
     try:
         return re2.compile(pattern, _options())
     except re2.error as error:

@@ -9,13 +9,14 @@ Regex, Star, Reference, Lambda), tuples for lists, nodes and handlers, and the c
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tickscript import ast
 from tickscript.durations import go_duration
 from tickscript.errors import EvaluationError
+from tickscript.formatter import format_expr
+from tickscript.lambdas.numbers import short_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,31 +124,23 @@ def go_text(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return _go_float(value)
+            return short_float(value)
         case ast.Duration():
             return go_duration(value.value)
         case ast.Regex():
             return value.pattern
-        case tuple() | list():
+        case tuple():
             return "[" + " ".join(go_text(item) for item in value) + "]"
-        case dict():
-            return "map[" + " ".join(f"{key}:{go_text(value[key])}" for key in sorted(value)) + "]"
         case None | Nil():
             return "<nil>"
-        case ast.Star():
-            return "*"
-        case _:
+        case Unbound(function=function):
+            return format_expr(function)
+        case ast.Node():
+            return format_expr(value)
+        case str() | int():
             return str(value)
-
-
-def _go_float(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    return repr(value)
+        case _:
+            return go_type(value)
 
 
 class Scope:

@@ -85,10 +85,10 @@ def _decode(data: Any) -> Var:
     if kind is None:
         raise VarsJsonError("json: error calling MarshalText for type client.VarType: unknown VarType 0")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise VarsJsonError(f"unknown VarType {go_text(kind)}")
+        raise VarsJsonError(f"unknown VarType {_shown(kind)}")
     if not isinstance(description, str):
         raise VarsJsonError("the description of a var must be a string")
-    shown = f"{{{kind} {go_text(value)} {description}}}"
+    shown = f"{{{kind} {_shown(value)} {description}}}"
     if kind == "star":
         value = None
     elif value is None:
@@ -102,6 +102,19 @@ def _decode(data: Any) -> Var:
     elif kind == "list":
         value = _decode_list(value, shown)
     return Var(kind, value, description)
+
+
+def _shown(value: Any) -> str:
+    """A value of JSON as error texts show it; a number as it was written, not as the language prints one."""
+    match value:
+        case float():
+            return repr(value)
+        case list():
+            return "[" + " ".join(map(_shown, value)) + "]"
+        case dict():
+            return "map[" + " ".join(f"{key}:{_shown(value[key])}" for key in sorted(value)) + "]"
+        case _:
+            return go_text(value)
 
 
 def _decode_int(value: Any, shown: str, expected: str) -> int:
@@ -137,7 +150,7 @@ def _decode_list(value: Any, shown: str) -> tuple[Var, ...]:
             if key not in item:
                 raise VarsJsonError(f"invalid var {shown}: expected list {key} key in object")
         if item["type"] not in TYPES:
-            raise VarsJsonError(f"unknown VarType {go_text(item['type'])}")
+            raise VarsJsonError(f"unknown VarType {_shown(item['type'])}")
         items.append(
             Var(item["type"], None if item["type"] == "star" else item["value"], item.get("description") or "")
         )

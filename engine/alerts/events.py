@@ -16,7 +16,7 @@ from engine.rows import time_text
 from engine.templates.functions import go_json
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Times and durations in ns. `series`: JSON texts, or `failure`: why the data has none. `group` is "" for none."""
 
     id: str
@@ -37,7 +37,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     external: bool = True
 
 
-class Signal(msgspec.Struct, frozen=True, array_like=True):
+class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a node says when an alert is triggered: the inhibitors of the group numbered `group` switch, an event leaves.
 
     `switch` is 1 for on, 0 for off, -1 for no change, -2 for the end of the group; `values` has the tag values of each

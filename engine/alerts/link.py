@@ -3,8 +3,8 @@
 What always holds:
 
 - Messages go out in order, numbered; each is kept until its acknowledgement has come.
-- Whenever the connection is made anew (the service has started again) the node introduces itself, and sends everything
-  that is not acknowledged once more. So nothing is lost with the service, and some of it may be told twice.
+- Whenever the connection is made anew (the service has started again), or the service asks for it, the node introduces
+  itself, and sends everything that is not acknowledged once more. So nothing is lost with the service, and some of it may be told twice.
 - Bound: `MOST` events and `MOST_BYTES` under way, plus what one frame triggers; beyond, the node reads no input.
 - Every wait answers the node's control socket.
 """
@@ -49,12 +49,13 @@ _encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 
 @dataclass(slots=True)
 class _Kept:
-    """A message that is not acknowledged. `before`: the log position that was contained before its frame."""
+    """A message that is not acknowledged: it follows from input between the log positions `before` and `upto`."""
 
     seq: int
     signals: bytes
     events: int
     before: int
+    upto: int
 
 
 class Link:
@@ -79,6 +80,7 @@ class Link:
         self._events = 0
         self._bytes = 0
         self._before = 0
+        self._upto = 1
         self._inhibiting: dict[int, Any] = {}
         self._number = 0
         self._asked: dict[int, tuple[str, dict[str, Any]]] = {}
@@ -97,9 +99,10 @@ class Link:
         """Too much is under way: read no input until it is not."""
         return self._events > MOST or self._bytes > MOST_BYTES
 
-    def mark(self, contained: int) -> None:
-        """What is put from now on follows from input behind this log position."""
+    def mark(self, contained: int, upto: int = 0) -> None:
+        """What is put from now on follows from input behind this log position, and up to that one where it is known."""
         self._before = contained
+        self._upto = max(upto, contained + 1)
 
     def dealt(self, contained: int) -> int:
         """The position up to which everything is contained and committed."""
@@ -116,7 +119,9 @@ class Link:
             except zmq.Again:
                 return
             number, second, third = rpc.unpack(message)
-            if number == 0:
+            if number == 0 and second == "hello":
+                self._introduce()
+            elif number == 0:
                 self._acknowledged(third["seq"], third["counts"])
             elif number in self._asked:
                 del self._asked[number]
@@ -163,7 +168,7 @@ class Link:
         for start in range(0, len(signals), _AT_ONCE):
             some = signals[start : start + _AT_ONCE]
             self._seq += 1
-            kept = _Kept(self._seq, packed(some), len(some), self._before)
+            kept = _Kept(self._seq, packed(some), len(some), self._before, self._upto)
             self._kept.append(kept)
             self._events += kept.events
             self._bytes += len(kept.signals)
@@ -198,7 +203,9 @@ class Link:
 
     def _send_events(self, kept: _Kept) -> None:
         if self._session:
-            arguments = {"session": self._session, "seq": kept.seq, "signals": kept.signals}
+            arguments = {
+                "session": self._session, "seq": kept.seq, "before": kept.before, "upto": kept.upto, "signals": kept.signals,
+            }  # fmt: skip
             self._send(rpc.pack_request(0, "events", arguments))
 
     def _ask(self, operation: str, arguments: dict[str, Any]) -> int:

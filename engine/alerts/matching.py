@@ -52,7 +52,7 @@ class Match:
             self._reason = ""
         except CompileError as error:
             # Accepted all the same, as in the reference: it fails for each event.
-            self._expression, self._reason = None, str(error)
+            self._expression, self._reason = None, str(error).replace(_MARK, "")
         self._state = None if self._expression is None else self._expression.new_state()
 
     def _put_in(self, node: Any) -> Any:
@@ -93,4 +93,7 @@ class Match:
                 raise LambdaError(f"no tag exists for {name}")
         scope: dict[str, Any] = {name: tags[name] for name in self._tags}
         scope.update((_MARK + name, _ASKED[name](delivery)) for name in self._asked)
-        return self._expression.predicate(scope, self._state)
+        try:
+            return self._expression.predicate(scope, self._state)
+        except LambdaError as error:
+            raise LambdaError(str(error).replace(_MARK, "")) from error

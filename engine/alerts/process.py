@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from engine.alerts.service import AlertService
     from engine.settings import Addresses, Settings
 
-_AT_ONCE: Final = 32
+_AT_ONCE: Final = 8
+"""Messages, of up to 256 events each, before handlers have their turn."""
+_PRESSED_S: Final = 0.002
 _PATIENCE_S: Final = 3.0
 _LEAST_QUEUE: Final = 1000
 _DEFAULT_QUEUE: Final = 5000
@@ -63,7 +65,10 @@ async def _serve(settings: Settings, addresses: Addresses) -> int:
         opening.result()
         front.open(rpc.router(context, f"ipc://{addresses.alerts}"), service)
         log.info("alert service open")
-        await wanted
+        await asyncio.wait([wanted, service.committing], return_when=asyncio.FIRST_COMPLETED)
+        if service.committing.done():
+            # Nothing would be acknowledged any more: let the launcher start another one.
+            service.committing.result()
         front.close()
         await service.close(_PATIENCE_S)
     else:
@@ -93,6 +98,7 @@ class Front:
         self._log = log
         self._socket: Any = None
         self._service: AlertService | None = None
+        self._held = False
         self._watched: dict[bytes, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -141,14 +147,30 @@ class Front:
 
         if self._socket.closed:
             return
+        assert self._service is not None
+        if self._held:
+            return
+        if self._service.pressed():
+            self._held = True
+            asyncio.get_running_loop().call_later(_PRESSED_S, self._go_on)
+            return
         for _ in range(_AT_ONCE):
             try:
                 who, message = self._socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            self._take(who, message)
+            try:
+                self._take(who, message)
+            except Exception:
+                # The descriptor does not tell a second time of what waits behind a message that makes trouble.
+                asyncio.get_running_loop().call_soon(self._readable)
+                raise
         # Others have their turn, then the rest.
         asyncio.get_running_loop().call_soon(self._readable)
+
+    def _go_on(self) -> None:
+        self._held = False
+        self._readable()
 
     def _take(self, who: bytes, message: bytes) -> None:
         from engine import rpc  # noqa: PLC0415 - the launcher stays small
@@ -169,13 +191,14 @@ class Front:
         assert service is not None
         match operation:
             case "hello":
-                pid = arguments.pop("pid")
-                server = service.hello(who, **arguments)
-                if number:
-                    self._send(who, rpc.pack_answer(number, server))
-                self._watch(who, pid)
+                # A process may be gone before its word is heard: the next incarnation of its node may be there already.
+                if self._watch(who, arguments.pop("pid")):
+                    server = service.hello(who, **arguments)
+                    if number:
+                        self._send(who, rpc.pack_answer(number, server))
             case "events":
-                service.events(who, **arguments)
+                if not service.events(who, **arguments):
+                    self._send(who, rpc.pack_request(0, "hello", {}))
             case "levels":
                 found = service.levels(who, **arguments)
                 if found is not None:
@@ -203,17 +226,17 @@ class Front:
         if number:
             self._send(who, answer)
 
-    def _watch(self, who: bytes, pid: int) -> None:
-        """Notice the end of a node's process."""
+    def _watch(self, who: bytes, pid: int) -> bool:
+        """Notice the end of a node's process; whether it is there."""
         if who in self._watched:
-            return
+            return True
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._gone(who)
-            return
+            return False
         self._watched[who] = descriptor
         asyncio.get_running_loop().add_reader(descriptor, self._gone, who)
+        return True
 
     def _unwatch(self, who: bytes) -> None:
         descriptor = self._watched.pop(who, None)

@@ -6,7 +6,8 @@ What always holds:
 - Messages of one node are dealt with in their order; what a node sends twice is dealt with once.
 - States in memory lead, the store follows by group commits, one every 10 ms at most; the store's answer is waited for by
   the acknowledgements alone.
-- A node that ends without a word (a crash) leaves nothing behind: inhibitors and handlers of its own go with it.
+- A node that ends without a word (a crash) leaves nothing behind: inhibitors and handlers of its own go with it. What it told
+  lately is remembered, and not collected again when the next incarnation of the node tells it.
 
 Operations take and give plain values (docs/alerts.md). A refused request raises RefusedError.
 """
@@ -25,6 +26,7 @@ from engine.alerts.handlers import OptionsError, Surroundings, make
 from engine.alerts.inhibitors import Inhibitors
 from engine.alerts.levels import NAMES
 from engine.alerts.matching import Match, MatchError
+from engine.alerts.repeats import Told, key
 from engine.alerts.topics import State, Topic, Topics
 from engine.alerts.way_out import Inline, Introduction, Server, Stored
 from engine.alerts.workers import Worker
@@ -62,6 +64,7 @@ class _Session:
     who: bytes
     introduction: Introduction
     number: int
+    told: Told
     seen: int = 0
 
 
@@ -82,16 +85,26 @@ class AlertService:
         self._specs: dict[tuple[str, str], Handler] = {}
         # By topic; a specification's worker by its ID, those of a script by "#" and a number.
         self._workers: dict[str, dict[str, Worker]] = {}
+        self._crowded: set[Worker] = set()
         self._sessions: dict[bytes, _Session] = {}
         self._nodes: dict[str, bytes] = {}
+        # By anonymous topic: what nodes had told that crashed.
+        self._told: dict[str, Told] = {}
         self._changing = asyncio.Lock()
         self._dirty = asyncio.Event()
         self._uncommitted: dict[tuple[str, str], State] = {}
+        self._committed: dict[tuple[str, str], State] = {}
         self._unacknowledged: list[tuple[bytes, int, list[int]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ life
+
+    @property
+    def committing(self) -> asyncio.Task[None]:
+        """What brings states to the store; ends only by an error, or by `close`."""
+        assert self._committing is not None
+        return self._committing
 
     async def open(self) -> None:
         """Load what the store has. Raises RpcError."""
@@ -141,7 +154,7 @@ class AlertService:
             former = self._nodes.get(node.anonymous)
             if former is not None:
                 self.gone(former)
-            known = self._sessions[who] = _Session(who, node, session)
+            known = self._sessions[who] = _Session(who, node, session, Told(self._told.pop(node.anonymous, None)))
             self._nodes[node.anonymous] = who
             if node.handlers:
                 self.topics.open(node.anonymous)
@@ -157,31 +170,52 @@ class AlertService:
     def _inline(self, handler: Inline) -> Sink:
         return make(handler.kind, handler.options, self._surroundings)
 
-    def events(self, who: bytes, session: int, seq: int, signals: bytes) -> None:
-        """Signals of a node. One that has not introduced itself since it connected will, and sends them again."""
+    def events(self, who: bytes, session: int, seq: int, before: int, upto: int, signals: bytes) -> bool:
+        """Signals of a node; False for one that is not known: it has to say who it is, and sends them again.
+
+        They follow from input behind the log position `before`, up to `upto`. What was sent over an earlier connection is
+        not heard: it comes again.
+        """
         known = self._sessions.get(who)
         if known is None or known.number != session:
-            return
+            return known is not None
         counts = [0] * (1 + len(NAMES))
         if seq > known.seen:
             known.seen = seq
+            told = known.told
+            told.begin(before)
+            keys: list[int] = []
             for signal in _signals.decode(signals):
-                self._signal(known, signal, counts)
+                if signal.switch != -1:
+                    self._switch(known, signal)
+                if signal.event is not None:
+                    keys.append(key(signal.event))
+                    repeated = told.expecting and told.repeats(keys[-1])
+                    self._event(known.introduction, signal.event, counts, repeated=repeated)
+            told.add(upto, keys)
         self._unacknowledged.append((who, seq, counts))
         self._dirty.set()
+        return True
 
-    def _signal(self, session: _Session, signal: Signal, counts: list[int]) -> None:
-        node = session.introduction
-        if signal.switch != -1:
-            on = signal.switch == 1
-            self.inhibitors.switch(session.who, signal.group, node.inhibitors, signal.values, on=on)
-        event = signal.event
-        if event is None:
-            return
+    def _switch(self, session: _Session, signal: Signal) -> None:
+        rules = session.introduction.inhibitors
+        self.inhibitors.switch(session.who, signal.group, rules, signal.values, on=signal.switch == 1)
+
+    def pressed(self) -> bool:
+        """Whether more events should wait a moment for a handler that keeps up, but for the moment has its queue half full."""
+        if not self._crowded:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._crowded = {w for w in self._crowded if w.crowded}
+        return any(w.presses(now) for w in self._crowded)
+
+    def _event(self, node: Introduction, event: Event, counts: list[int], *, repeated: bool) -> None:
         if self.inhibitors.mutes(event.category, event.tags):
             counts[0] += 1
             return
         counts[1 + event.level] += 1
+        if repeated:
+            return
         self._log.debug("alert triggered", task=node.task, node=node.node, alert=event.id, level=NAMES[event.level])
         if node.handlers:
             self.collect(node.anonymous, event)
@@ -190,7 +224,7 @@ class AlertService:
 
     def collect(self, topic: str, event: Event, previous: int = 0, path: tuple[str, ...] = ()) -> None:
         """Put an event on a topic: its state, its handlers, its storage."""
-        before = self.topics.collect(topic, event, previous)
+        before, state = self.topics.collect(topic, event, previous)
         workers = self._workers.get(topic)
         taken = True
         if workers:
@@ -198,8 +232,10 @@ class AlertService:
             for worker in workers.values():
                 if not worker.offer(delivery):
                     taken = False
+                if worker.crowded:
+                    self._crowded.add(worker)
         if taken:
-            self._keep(topic, event.id, State.of(event))
+            self._keep(topic, event.id, state)
 
     def _keep(self, topic: str, event: str, state: State) -> None:
         """Have the store follow."""
@@ -246,6 +282,9 @@ class AlertService:
 
     def gone(self, who: bytes) -> None:
         """A node's process is gone: what waits for its handlers is still sent."""
+        session = self._sessions.get(who)
+        if session is not None:
+            self._told[session.introduction.anonymous] = session.told
         workers = self._leave(who)
         if workers:
             task = asyncio.create_task(self._drain(workers))
@@ -279,12 +318,14 @@ class AlertService:
         states, self._uncommitted = self._uncommitted, {}
         acknowledgements, self._unacknowledged = self._unacknowledged, []
         if states:
-            events = [
-                (topic, event, s.message, s.details, s.time, s.duration, s.level)
-                for (topic, event), s in states.items()
-            ]
             failing = False
             while True:
+                # Made each time: a topic may be forgotten while the store is away.
+                self._committed = states
+                events = [
+                    (topic, event, s.message, s.details, s.time, s.duration, s.level)
+                    for (topic, event), s in states.items()
+                ]
                 try:
                     await self._store.call("events_commit", events=events)
                     break
@@ -319,12 +360,15 @@ class AlertService:
         prefix = f"main:{id}:"
         for topic in self.topics.beginning(prefix):
             self._forget(topic)
+        for topic in [t for t in self._told if t.startswith(prefix)]:
+            del self._told[topic]
         await self._store.call("events_forget", prefix=prefix)
 
     def _forget(self, topic: str) -> None:
         self.topics.forget(topic)
-        for key in [k for k in self._uncommitted if k[0] == topic]:
-            del self._uncommitted[key]
+        for states in (self._uncommitted, self._committed):
+            for state in [k for k in states if k[0] == topic]:
+                del states[state]
 
     def event_list(self, topic: str, min_level: int) -> list[dict[str, Any]]:
         found = self.topics.find(topic)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.alerts.events import Event
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """The latest event of an ID; times in ns."""
 
     level: int
@@ -70,13 +70,13 @@ class Topics:
         found.closed = False
         return found
 
-    def collect(self, topic: str, event: Event, otherwise: int = 0) -> int:
-        """Take over an event; the level of its ID before, or `otherwise` if the ID is new here."""
+    def collect(self, topic: str, event: Event, otherwise: int = 0) -> tuple[int, State]:
+        """Take over an event; the level of its ID before, or `otherwise` if the ID is new here, and its state now."""
         found = self.open(topic)
         before = found.states.get(event.id)
-        found.states[event.id] = State.of(event)
+        state = found.states[event.id] = State.of(event)
         found.collected += 1
-        return otherwise if before is None else before.level
+        return otherwise if before is None else before.level, state
 
     def update(self, topic: str, event: str, state: State) -> None:
         """Set the state of an ID without an event."""

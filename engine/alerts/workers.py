@@ -1,6 +1,6 @@
 """A handler's queue and the task that empties it (alerts.md §9.3).
 
-Bound: `size` events; when full the newest is not taken, which is counted and told once an episode. Order holds within one
+Bound: `size` events beside those being sent; when full the newest is not taken, which is counted and told once an episode. Order holds within one
 handler; a handler that hangs holds up its own queue alone. `drain` waits for what is queued, `stop` does not.
 """
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from engine.alerts.handlers.base import Handler
     from engine.alerts.matching import Match
 
-_AT_ONCE = 256
+_AT_ONCE = 4096
+"""More than the service takes in of nodes in one turn, so that a handler that only writes keeps up with them."""
+
+
+_PRESSING_S = 0.2
+"""How long one send of a handler may make the service wait for it instead of dropping events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Worker:
         self._sent = 0
         self._dropped = 0
         self._full = False
+        self._since: float | None = None
         handler.start()
         self._task = asyncio.create_task(self._run())
 
@@ -70,6 +76,15 @@ class Worker:
         self._news.set()
         return True
 
+    @property
+    def crowded(self) -> bool:
+        """Whether the queue is more than half full."""
+        return len(self._queue) * 2 > self._size
+
+    def presses(self, now: float) -> bool:
+        """Whether it is better to wait a little for this handler than to queue more: a send that lasts is not waited for."""
+        return self.crowded and (self._since is None or now - self._since < _PRESSING_S)
+
     def _wanted(self, delivery: Delivery) -> bool:
         if not delivery.event.external and not self._handler.internal:
             return False
@@ -87,10 +102,12 @@ class Worker:
             self._news.clear()
             while self._queue:
                 some = [self._queue.popleft() for _ in range(min(len(self._queue), _AT_ONCE))]
+                self._since = asyncio.get_running_loop().time()
                 try:
                     await self._handler.send(some)
                 except Exception as error:  # noqa: BLE001 - whatever a service's code raises must not end its queue
                     self._log.error("handler failed", error=f"{type(error).__name__}: {error}")
+                self._since = None
                 self._sent += len(some)
                 if self._full and not self._queue:
                     self._full = False

@@ -24,6 +24,7 @@ from engine.api.envelope import BodyTooLargeError, Envelope
 from engine.api.logs import Logs
 from engine.api.metrics import Metrics
 from engine.api.processes import Processes
+from engine.api.sideload import Sideload
 from engine.api.tasks import Tasks
 from engine.api.templates import Templates
 from engine.definitions.bodies import RefusedError
@@ -65,6 +66,7 @@ def build_app(
         *Logs(hub, board).routes(BASE),
         *Processes(servers, board).routes(BASE),
         *Metrics(servers, board, hub).routes(BASE),
+        *Sideload(servers).routes(BASE),
     ]
     log = logs.get_logger(process="frontend")
 

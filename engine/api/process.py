@@ -45,10 +45,10 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
     from engine.api.app import answer_headers, build_app  # noqa: PLC0415 - the launcher stays small
     from engine.api.callers import Servers  # noqa: PLC0415 - the launcher stays small
     from engine.api.connection import Connection  # noqa: PLC0415 - the launcher stays small
-    from engine.api.ingest import Ingest  # noqa: PLC0415 - the launcher stays small
     from engine.api.log_reader import LogReader  # noqa: PLC0415 - the launcher stays small
     from engine.api.self_stats import SelfStats  # noqa: PLC0415 - the launcher stays small
     from engine.api.write import Write  # noqa: PLC0415 - the launcher stays small
+    from engine.ingest import Ingest  # noqa: PLC0415 - the launcher stays small
     from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
 
     log = logs.get_logger(process="frontend")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from engine.api.callers import Servers
     from engine.api.figures import Known
-    from engine.api.ingest import Ingest
+    from engine.ingest import Ingest
 
 _TIMEOUT_S: Final = 30.0
 

@@ -16,7 +16,7 @@ from engine.api.body import Body, Bounds, RejectedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from engine.api.ingest import Ingest
+    from engine.ingest import Ingest
     from engine.inputs.line_protocol import LineError, Parsed
     from engine.settings import Settings
 

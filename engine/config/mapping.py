@@ -13,7 +13,15 @@ import msgspec
 from engine.config import kinds
 from engine.config.config import Config
 from engine.config.errors import ConfigError
-from engine.settings import EngineSettings, EyesSettings, HttpSettings, LogSettings, Settings, StatsSettings
+from engine.settings import (
+    AlertSettings,
+    EngineSettings,
+    EyesSettings,
+    HttpSettings,
+    LogSettings,
+    Settings,
+    StatsSettings,
+)
 
 if TYPE_CHECKING:
     from engine.config.section import Section
@@ -61,6 +69,9 @@ def to_settings(config: Config) -> Settings:
             database=config.stats.database,
             retention_policy=config.stats.retention_policy,
         ),
+        alert=AlertSettings(
+            persist_topics=config.alert.persist_topics, topic_buffer_length=config.alert.topic_buffer_length
+        ),
         endpoints=_endpoints(config),
     )
 
@@ -88,6 +99,7 @@ def _engine(ours: Tickworks) -> EngineSettings:
         drain_timeout_s=_positive("tickworks.drain-timeout", ours.drain_timeout) / _NS,
         start_timeout_s=_positive("tickworks.start-timeout", ours.start_timeout) / _NS,
         max_nodes=_positive("tickworks.max-nodes", ours.max_nodes),
+        join_buffer_bytes=_positive("tickworks.join-buffer-size", ours.join_buffer_size),
         zone=ours.zone,
         stall_after_s=_positive("tickworks.stall-after", ours.stall_after) / _NS,
         stall_timeout_s=ours.stall_timeout / _NS if ours.stall_timeout > 0 else None,

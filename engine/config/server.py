@@ -79,6 +79,13 @@ class Tickworks(Section, frozen=True):
         ),
     ] = Duration(0)
     max_nodes: Annotated[int, doc("How many nodes all running tasks together may have.")] = 16384
+    join_buffer_size: Annotated[
+        Size,
+        doc(
+            "How much a `join` or `union` may hold of parents that are ahead of the others. A task that needs more stops with "
+            "an error that says how far they are apart."
+        ),
+    ] = Size(256 << 20)
     zone: Annotated[
         str, doc("Time zone of the calendar functions of lambdas (`hour()`, `weekday()`, …), as in `Europe/Berlin`.")
     ] = "UTC"
@@ -189,10 +196,18 @@ class Tls(Section, frozen=True):
 
 
 class Alert(Section, frozen=True):
-    """Topics."""
+    """Topics of alerts and their handlers."""
 
-    persist_topics: bool = True
-    topic_buffer_length: int = 5000
+    persist_topics: Annotated[
+        bool, doc("Whether the last event of each ID is kept over restarts, unless its level is OK.")
+    ] = True
+    topic_buffer_length: Annotated[
+        int,
+        doc(
+            "How many events may wait for a handler; of more the newest is dropped, which is logged. A length below 1000 "
+            "counts as 5000, as in Kapacitor."
+        ),
+    ] = 5000
 
 
 class Deadman(Section, frozen=True):

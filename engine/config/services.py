@@ -30,8 +30,8 @@ class Httppost(Section, frozen=True):
     url: Annotated[str, doc("Where it posts to.")] = "http://example.com"
     headers: Annotated[dict[str, str], doc("Headers of each request.")] = {}
     basic_auth: Annotated[BasicAuth, doc("`username` and `password`, used when both are given.")] = BasicAuth()
-    alert_template: str = ""
-    alert_template_file: str = ""
+    alert_template: Annotated[str, doc("Template of an alert's body that is not the usual JSON.")] = ""
+    alert_template_file: Annotated[str, doc("The same in a file, by its absolute path.")] = ""
     row_template: Annotated[str, doc("Template of a body that is not the usual JSON.")] = ""
     row_template_file: Annotated[str, doc("The same in a file, by its absolute path.")] = ""
 

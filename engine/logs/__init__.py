@@ -99,7 +99,7 @@ def configure(level: str, *, colours: bool | None = None) -> None:
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=_Logger,
-        logger_factory=structlog.PrintLoggerFactory(_Descriptor()),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(_Descriptor()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
 

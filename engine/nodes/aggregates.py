@@ -1,8 +1,8 @@
 """InfluxQL aggregates: one value a run (nodes.md §16.2, §16.3).
 
 Sums add in row order; int64 wraps as in the reference. A run without a usable point gives nothing, but for batches
-`count` gives 0 and `sum` 0.0. Times are those of the batch, with usePointTimes too, except that `median` and `mode` of a
-single float keep its time (the reference stamps such sums 1970).
+`count` gives 0 and `sum` 0.0. Times are those of the batch, with usePointTimes too, except that, as in the reference,
+`median` and `mode` of a single float then keep its time, and each `sum` and the `count` of no point are stamped 1970.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from engine.nodes.reducing import Part, Reducing, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from engine.frames.model import Section
 
@@ -149,14 +151,18 @@ class AggregateOperator(Reducing):
                 (_MODE_I if whole else _MODE_F)(usable.data, times, offsets, out)
             else:
                 (_FLOAT if name in _FLOAT else _SAME)[name][whole](usable.data, offsets, out)
-            part = self._points(section, runs, kind, out)
+            part = self._points(section, runs, kind, out, self._epoch(count))
             if self._point_times and not whole and name in {"median", "mode"}:
                 part = self._single_times(section, part, usable.section_rows(offsets[:-1].astype(np.int64)), offsets)
             parts.append(part)
         if rest is not None and rest.any():
             empty = np.flatnonzero(rest)
-            parts.append(self._points(section, empty, Kind.FLOAT, np.zeros(len(empty))))
+            parts.append(self._points(section, empty, Kind.FLOAT, np.zeros(len(empty)), self._epoch(len(empty))))
         return parts
+
+    def _epoch(self, count: int) -> NDArray[np.int64] | None:
+        """Times that are not the batches'."""
+        return np.zeros(count, np.int64) if self._point_times and self._rule.function == "sum" else None
 
     def _single_times(self, section: Section, part: Part, firsts: Any, offsets: Any) -> Part:
         """Runs of one point get its time."""
@@ -174,6 +180,12 @@ class CountOperator(Reducing):
         for usable in self._usable(section):
             counts[slice(None) if usable.runs is None else usable.runs] = np.diff(usable.offsets)
         if self._runs is None or counts.all():
-            return [self._points(section, None, Kind.INT, counts)]
+            assert section.batches is not None
+            time = section.batches.time
+            return [
+                self._points(
+                    section, None, Kind.INT, counts, np.where(counts == 0, 0, time) if self._point_times else None
+                )
+            ]
         some = np.flatnonzero(counts)
         return [self._points(section, some, Kind.INT, counts[some])]

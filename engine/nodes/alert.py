@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.alerts.events import Event, Signal
+from engine.alerts.events import Signal
 from engine.alerts.levels import NAMES
-from engine.alerts.texts import ServerInfo, Subject
-from engine.frames.model import STREAM, Span
+from engine.alerts.text_columns import Verdicts
+from engine.alerts.texts import ServerInfo
+from engine.alerts.way_out import Server
+from engine.frames.model import STREAM
 from engine.frames.reshape import take
 from engine.nodes.alert_conditions import Conditions
+from engine.nodes.alert_events import SectionEvents, Teller, identities_of
 from engine.nodes.alert_levels import EMIT, NEVER, SKIP, trigger
 from engine.nodes.alert_rows import Triggers
 from engine.nodes.arrivals import Arrivals
@@ -33,14 +36,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.alerts.texts import Texts
-    from engine.alerts.way_out import Introduction, Server, WayOut
+    from engine.alerts.way_out import Introduction, WayOut
     from engine.frames.model import Frame, Section
     from engine.nodes.alert_output import Annotations
     from engine.operator import Context
     from tickscript import ast
 
 _COUNTERS = ("oks_triggered", "infos_triggered", "warns_triggered", "crits_triggered")
-_NO_GROUP = "nil"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +60,8 @@ class Rules:
     every: bool = False
 
 
-@dataclass(slots=True)
-class _Told:
-    """The events of one section's units, filled in order of arrival: `done` of them."""
-
-    places: NDArray[np.int64]
-    index: NDArray[np.int64]
-    triggers: Triggers
-    series: list[Any]
-    ids: list[str]
-    messages: list[str]
-    done: int = 0
-
-
 class AlertOperator(Grouped):
-    """`lambdas`: info, warn, crit, and their resets. Raises CompileError, TaskError for what cannot start."""
+    """`lambdas`: info, warn, crit, and their resets. Raises TaskError for what cannot start."""
 
     def __init__(
         self, *, lambdas: Sequence[ast.Lambda | None], texts: Texts, rules: Rules, annotations: Annotations,
@@ -82,14 +71,16 @@ class AlertOperator(Grouped):
         self.introduction = introduction
         self.name = introduction.node
         self._conditions = Conditions(lambdas, context, self.report)
-        self._texts = texts
+        if rules.flapping is not None and max(rules.flapping) > 1.0:
+            raise TaskError("alert flap thresholds are percentages and should be between 0 and 1")
         self._rules = rules
         self._annotations = annotations
         self._category = category
+        self._texts = texts
         self._inhibitors = [tags for _, tags in introduction.inhibitors]
         self._listened = bool(introduction.topic or introduction.handlers)
         self._way_out: WayOut | None = None
-        self._server = ServerInfo("localhost", "", "")
+        self._teller = self._new_teller(Server())
         for name in ("alerts_triggered", "alerts_inhibited", *_COUNTERS):
             self.report.count(name, 0)
         size = max(2, rules.history) if rules.flapping is not None else 1
@@ -107,7 +98,13 @@ class AlertOperator(Grouped):
 
     def attach(self, way_out: WayOut, server: Server) -> None:
         self._way_out = way_out
-        self._server = ServerInfo(server.hostname, server.cluster, server.server)
+        self._teller = self._new_teller(server)
+
+    def _new_teller(self, server: Server) -> Teller:
+        info = ServerInfo(server.hostname, server.cluster, server.server)
+        return Teller(
+            self.introduction.task, self._category, self._texts, info, self._listened, not self._rules.no_recoveries
+        )
 
     def dealt(self, counts: Sequence[int]) -> None:
         self.report.count("alerts_inhibited", counts[0])
@@ -143,12 +140,11 @@ class AlertOperator(Grouped):
         self._known[found] = 1
         ids: dict[int, str] = {}
         for section, places, index in _parts(frame, arrivals, units):
-            triggers = Triggers(section, index, None)
-            for j, place in enumerate(places.tolist()):
-                try:
-                    ids[place] = self._texts.identity.render(self._subject(triggers, j))
-                except ExecutionError as error:
-                    raise TaskError(str(error)) from error
+            try:
+                found_ids = identities_of(self._teller, Triggers(section, index, None))
+            except ExecutionError as error:
+                raise TaskError(str(error)) from error
+            ids.update(zip(places.tolist(), found_ids, strict=True))
         order = sorted(ids)
         inhibiting = []
         for place, stored in zip(order, self._way_out.levels([ids[p] for p in order]), strict=True):
@@ -199,24 +195,25 @@ class AlertOperator(Grouped):
     def _tell(self, frame: Frame, arrivals: Arrivals, found: _Found) -> Sequence[Frame]:
         """Send what is triggered to the service, in order, and pass on what sent an event."""
         chosen = np.flatnonzero(found.actions == EMIT)
-        told: list[_Told] = []
-        at: dict[int, tuple[_Told, int]] = {}
+        told: list[tuple[SectionEvents, NDArray[np.int64]]] = []
+        at: dict[int, SectionEvents] = {}
         for section, places, index in _parts(frame, arrivals, chosen):
             rows = None
             if section.batches is not None:
                 # Within the section: the batch's first row there, and how far behind it the deciding row is.
                 begins = found.deciding[places] - _starts(arrivals)[places]
                 rows = section.batches.offsets[index].astype(np.int64) + begins
-            triggers = Triggers(section, index, rows)
-            part = _Told(places, index, triggers, triggers.series() if self._listened else [], [], [])
-            told.append(part)
-            at.update((place, (part, j)) for j, place in enumerate(places.tolist()))
+            verdicts = Verdicts(
+                found.levels[places].tolist(), found.times[places].tolist(), found.durations[places].tolist()
+            )
+            events = SectionEvents(self._teller, Triggers(section, index, rows), verdicts)
+            told.append((events, places))
+            at.update(dict.fromkeys(places.tolist(), events))
         signals: list[Signal] = []
         failure: ExecutionError | None = None
         for place in np.flatnonzero(found.actions).tolist():
-            part_of = at.get(place)
             try:
-                signal = self._signal(frame, arrivals, found, place, part_of)
+                signal = self._signal(frame, arrivals, found, place, at.get(place))
             except ExecutionError as error:
                 failure = error
                 break
@@ -230,23 +227,18 @@ class AlertOperator(Grouped):
         return out
 
     def _signal(
-        self, frame: Frame, arrivals: Arrivals, found: _Found, place: int, part_of: tuple[_Told, int] | None
+        self, frame: Frame, arrivals: Arrivals, found: _Found, place: int, events: SectionEvents | None
     ) -> Signal | None:
-        """What the service is told of one unit that triggers. Raises ExecutionError."""
+        """What the service is told of one unit that triggers, the next one of `events`. Raises ExecutionError."""
         slot, level = int(found.slots[place]), int(found.levels[place])
-        event = None
-        if part_of is not None:
-            event = self._event(part_of[0], part_of[1], level, int(found.times[place]), int(found.durations[place]))
+        event = None if events is None else events.next()
         switch = -1
         values: tuple[tuple[str, ...], ...] = ()
         if self._inhibitors and bool(self._inhibiting[slot]) != bool(level):
             self._inhibiting[slot] = level > 0
             switch = int(level > 0)
-            if part_of is None:
-                section, index = _unit(frame, arrivals, place)
-                values = self._values(Triggers(section, index, None), 0)
-            else:
-                values = self._values(part_of[0].triggers, part_of[1])
+            section, index = _unit(frame, arrivals, place)
+            values = self._values(Triggers(section, index, None), 0)
         if event is not None and not self._listened and not self._category:
             # Nobody hears it and nothing can inhibit it: it only counts.
             self.dealt([0, *(int(level == i) for i in range(len(NAMES)))])
@@ -255,46 +247,19 @@ class AlertOperator(Grouped):
             return None
         return Signal(slot, switch, values, event)
 
-    def _event(self, part: _Told, unit: int, level: int, time: int, duration: int) -> Event:
-        triggers = part.triggers
-        subject = self._subject(triggers, unit)
-        identity = self._texts.identity.render(subject)
-        fields = triggers.fields(unit)
-        subject.judge(identity, fields, level, time, Span(duration))
-        message, details = self._texts.tell(subject)
-        part.ids.append(identity)
-        part.messages.append(message)
-        part.done += 1
-        series: tuple[str, ...] = ()
-        failure = ""
-        if self._listened:
-            row = part.series[unit]
-            if isinstance(row, str):
-                series = (row,)
-            else:
-                failure = str(row)
-        return Event(
-            identity, level, time, duration, message, details, triggers.name, self.introduction.task,
-            triggers.group(unit), self._category, subject.known["Tags"], fields, series, failure,
-            not self._rules.no_recoveries,
-        )  # fmt: skip
-
-    def _subject(self, triggers: Triggers, unit: int) -> Subject:
-        group = triggers.group(unit) or _NO_GROUP
-        return Subject(triggers.name, self.introduction.task, group, triggers.tags(unit), self._server)
-
-    def _passed(self, frame: Frame, told: Sequence[_Told], found: _Found) -> Sequence[Frame]:
+    def _passed(
+        self, frame: Frame, told: Sequence[tuple[SectionEvents, NDArray[np.int64]]], found: _Found
+    ) -> Sequence[Frame]:
         pieces: list[Piece] = []
-        for part in told:
-            section, places = part.triggers.taken, part.places[: part.done]
-            if part.done < len(part.places):
-                section = take(section, np.arange(part.done))
-            if not part.done:
+        for events, places in told:
+            section, done = events.triggers.taken, events.done
+            if not done:
                 continue
-            section = self._annotations.add(
-                section, part.ids, part.messages, found.levels[places].astype(np.int64), found.durations[places]
-            )
-            pieces.append((section, places))
+            if done < len(places):
+                section = take(section, np.arange(done))
+            levels, durations = found.levels[places[:done]].astype(np.int64), found.durations[places[:done]]
+            section = self._annotations.add(section, events.ids, events.messages, levels, durations)
+            pieces.append((section, places[:done]))
         return assemble(frame, pieces, frame.events)
 
     # ------------------------------------------------------------------ state

@@ -17,6 +17,8 @@ from engine.nodes.alert_levels import FAILED, ROWS, SKIP, TRUE, UNSET, batch_lev
 from engine.nodes.condition import environment
 from engine.nodes.failing import report_failures
 from engine.nodes.grouped import merged
+from engine.operator import TaskError
+from tickscript.lambdas.errors import CompileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,17 +33,24 @@ if TYPE_CHECKING:
     from tickscript import ast
 
 _MESSAGE: Final = "error evaluating expression for level"
+_NAMES: Final = ("", "info", "warn", "crit", "infoReset", "warnReset", "critReset")
 _WORDS: Final = ("", "INFO", "WARNING", "CRITICAL", "INFO", "WARNING", "CRITICAL")
 
 
 class Conditions:
-    """`lambdas`: the conditions of INFO, WARNING, CRITICAL and then their resets. Raises CompileError."""
+    """`lambdas`: the conditions of INFO, WARNING, CRITICAL and then their resets. Raises TaskError for one that does not compile."""
 
     def __init__(self, lambdas: Sequence[ast.Lambda | None], context: Context | None, report: Report) -> None:
         given = {i: e for i, e in enumerate(lambdas, 1) if e is not None}
         # A reset without its level has no meaning.
         given = {i: e for i, e in given.items() if i <= 3 or i - 3 in given}
-        self._columns = {i: compile_columns(e, environment(context)) for i, e in given.items()}
+        self._columns: dict[int, ColumnExpression] = {}
+        for i in sorted(given, key=lambda i: (i - 1) % 3):
+            # Each level before its reset, as the reference comes to them.
+            try:
+                self._columns[i] = compile_columns(given[i], environment(context))
+            except CompileError as error:
+                raise TaskError(f"Failed to compile stateful expression for {_NAMES[i]}: {error}") from error
         self._states = {i: c.new_states() for i, c in self._columns.items() if c.stateful}
         self._report = report
         names = (name for i in self._states for name in self._columns[i].references)

@@ -65,7 +65,7 @@ class DefaultOperator(Stateless):
             return column
         there = column.valid == PRESENT
         self.report.count("fields_defaulted", n - int(np.count_nonzero(there)))
-        return _choose(there, column, made)
+        return choose(there, column, made)
 
     def _begins(self, section: Section) -> Section:
         """The batch section with the tags as dimensions of its groups."""
@@ -100,7 +100,7 @@ def _constant(value: Any, n: int) -> FieldColumn:
     return FieldColumn(Kind.STRING, Strings.of([value]).take(np.zeros(n, np.int64)))
 
 
-def _choose(there: NDArray[np.bool_], column: FieldColumn, made: FieldColumn) -> FieldColumn:
+def choose(there: NDArray[np.bool_], column: FieldColumn, made: FieldColumn) -> FieldColumn:
     """`column` where it is there, else `made`."""
     if not there.any():
         return made

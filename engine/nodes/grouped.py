@@ -13,7 +13,7 @@ import numpy as np
 from engine.frames.model import Event, EventKind, Frame
 from engine.frames.reshape import concat_sections, slice_frame, take_rows, widen
 from engine.nodes.outbox import Outbox
-from engine.operator import Report
+from engine.operator import Report, TaskError
 from engine.slots import GroupSlots
 
 if TYPE_CHECKING:
@@ -45,14 +45,21 @@ class Grouped:
             if not self._cuts(event):
                 continue
             outbox = outbox or self._outbox(frame)
-            outbox.join(self._stretch(frame, start, event.at, frame.events[begun:i]))
+            self._put(outbox, frame, start, event.at, frame.events[begun:i])
             if self._met(event):
                 outbox.event(event)
             start, begun = event.at, i + 1
         if outbox is None:
             return self._stretch(frame, 0, frame.count, frame.events)
-        outbox.join(self._stretch(frame, start, frame.count, frame.events[begun:]))
+        self._put(outbox, frame, start, frame.count, frame.events[begun:])
         return outbox.frames(frame.position)
+
+    def _put(self, outbox: Outbox, frame: Frame, start: int, stop: int, events: Sequence[Event]) -> None:
+        """What follows from a part of the frame, behind what is there; a definite error takes that along."""
+        try:
+            outbox.join(self._stretch(frame, start, stop, events))
+        except TaskError as error:
+            raise TaskError(str(error), [*outbox.frames(0), *error.frames]) from error
 
     def _cuts(self, event: Event) -> bool:
         """Whether the event changes which groups there are, so that what comes after it must be handled after it."""

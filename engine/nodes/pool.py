@@ -27,6 +27,7 @@ Schema = tuple[tuple[str, ...], tuple[tuple[str, Kind], ...]]
 _DICTIONARY = 1024
 _SHRINK = 4
 _MOST_TEXT = 2**31 - 1
+_OBJECT_BYTES = 48
 
 
 def schema_of(section: Section) -> Schema:
@@ -109,6 +110,13 @@ class _Fields:
         kept = take_field(self.column(used), rows)
         self.append(kept, 0, len(rows), len(self.ends))
 
+    def bytes(self, used: int) -> int:
+        """What the first `used` rows take up; an object counts as a small Python value."""
+        mask = 0 if self.valid is None else used
+        if self.kind == Kind.STRING:
+            return mask + 4 * used + int(self.ends[used])
+        return mask + used * (_OBJECT_BYTES if self.kind == Kind.MIXED else self.data.itemsize)
+
     def shrink(self, used: int, room: int) -> None:
         kept = self.column(used)
         valid, fresh = self.valid, _Fields(self.kind, room)
@@ -127,6 +135,12 @@ class Pool:
         self._time = np.empty(self._room, np.int64)
         self._tags = {k: _Tags(self._room) for k in section.tags}
         self._fields = {k: _Fields(c.kind, self._room) for k, c in section.fields.items()}
+
+    @property
+    def bytes(self) -> int:
+        """What the rows take up; room kept for more, and the dictionaries of tags, not counted."""
+        tags = 4 * self.used * len(self._tags)
+        return 8 * self.used + tags + sum(field.bytes(self.used) for field in self._fields.values())
 
     def append(self, section: Section) -> int:
         """Copy all rows of the section; the number of the first."""
@@ -155,6 +169,15 @@ class Pool:
         tags = {k: take_tag(t.column(), rows) for k, t in self._tags.items()}
         fields = {k: take_field(f.column(self.used), rows) for k, f in self._fields.items()}
         return self._time.take(rows), tags, fields
+
+    def fields(self, rows: NDArray[Any]) -> dict[str, FieldColumn]:
+        """The fields of the rows at `rows`, as copies."""
+        return {k: take_field(f.column(self.used), rows) for k, f in self._fields.items()}
+
+    @property
+    def time(self) -> NDArray[np.int64]:
+        """The times of all rows, a view."""
+        return self._time[: self.used]
 
     def section(self, rows: NDArray[Any], name: str, groups: Groups) -> Section:
         """The rows at `rows` as a section of the first of these groups."""

@@ -120,7 +120,7 @@ best_i = kernel(types.void, I64, I64, I32, INT, BOOL, I64_OUT, I32_OUT)(_best)
 
 
 def _distinct(times: Any, values: Any, offsets: Any, out: Any, out_offsets: Any) -> None:
-    """The first row (by time) of each distinct value of each run, ordered by time, then value."""
+    """The row that came first with each distinct value of each run, ordered by time, then value."""
     at = 0
     for r in range(len(offsets) - 1):
         base = offsets[r]
@@ -133,8 +133,6 @@ def _distinct(times: Any, values: Any, offsets: Any, out: Any, out_offsets: Any)
             if q == 0 or values[i] != values[base + by_value[q - 1]]:
                 first[count] = i
                 count += 1
-            elif times[i] < times[first[count - 1]]:
-                first[count - 1] = i
         # Values ascend already, so a stable sort by time leaves equal times in their order.
         found = np.empty(count, np.int64)
         for q in range(count):

@@ -77,7 +77,7 @@ class Reducing(Grouped):
         for start, stop, event in arrivals.segments():
             if stop > start:
                 runs = Outbox(BATCH)
-                self._runs.run(arrivals, slots, base, start, stop, runs)
+                self._runs.run(slots, base, start, stop, runs)
                 for batches in runs.frames(0):
                     outbox.join(self._reduced(batches, template, ()))
             if event is not None:

@@ -15,19 +15,28 @@ from engine.nodes.aggregates import AggregateOperator, CountOperator
 from engine.nodes.alert import AlertOperator, Rules
 from engine.nodes.alert_output import Annotations
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
+from engine.nodes.combine import CombineOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.flatten import FlattenOperator
+from engine.nodes.forecasts import HoltWintersOperator
 from engine.nodes.group_by import BatchGroupByOperator, StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
 from engine.nodes.http_post import HttpPostOperator, Target
+from engine.nodes.join import JoinOperator
 from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.log import LogOperator
+from engine.nodes.loopback import LoopbackOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator, TrickleOperator
 from engine.nodes.passing import PassOperator
 from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, PercentileOperator
+from engine.nodes.sideload import SideloadOperator
+from engine.nodes.sideload_sources import open_source
+from engine.nodes.skew import DEFAULT_BYTES
 from engine.nodes.source import FromOperator
 from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
+from engine.nodes.union import UnionOperator
 from engine.nodes.where import WhereOperator
 from engine.nodes.window import WindowOperator
 from engine.operator import TaskError
@@ -35,10 +44,12 @@ from tickscript.lambdas.errors import CompileError
 from tickscript.nodes import influxql
 from tickscript.nodes.alert import Alert
 from tickscript.nodes.base import BATCH, STREAM
+from tickscript.nodes.combining import Combine, Flatten, Join, Union
 from tickscript.nodes.expressions import Eval, StateCount, StateDuration, Where
 from tickscript.nodes.groups import Default, Delete, GroupBy, Trickle
-from tickscript.nodes.outputs import HTTPOut, HTTPPost
+from tickscript.nodes.outputs import HTTPOut, HTTPPost, KapacitorLoopback
 from tickscript.nodes.rows import ChangeDetect, Derivative, Log, Noop, Sample, Shift
+from tickscript.nodes.sideload import Sideload
 from tickscript.nodes.stream import From, Stream
 from tickscript.nodes.window import Window
 
@@ -117,6 +128,12 @@ def _best(node: influxql.Top | influxql.Bottom, _: Context) -> Operator:
     return BestOperator(n=node.n, **_function(node))
 
 
+def _holt_winters(node: influxql.HoltWinters | influxql.HoltWintersWithFit, _: Context) -> Operator:
+    return HoltWintersOperator(
+        ahead=node.h, season=node.m, interval=node.interval, with_fit=node.with_fit, **_function(node)
+    )
+
+
 def _elapsed(node: influxql.Elapsed, _: Context) -> Operator:
     return TransformOperator(unit=node.unit, **_function(node))
 
@@ -142,6 +159,33 @@ def _state(node: StateDuration | StateCount, context: Context) -> Operator:
     return StateOperator(condition=node.lambda_, as_=node.as_, unit=unit, context=context, quiet=node.quiet)
 
 
+def _join(node: Join, context: Context) -> Operator:
+    return JoinOperator(
+        parents=node.parents, as_=node.as_, on=node.on, delimiter=node.delimiter, tolerance=node.tolerance,
+        fill=node.fill, stream_name=node.stream_name, delete_all=node.delete_all, batch=node.wants == BATCH,
+        most=context.settings.get("join_buffer_bytes", DEFAULT_BYTES),
+    )  # fmt: skip
+
+
+def _union(node: Union, context: Context) -> Operator:
+    most = context.settings.get("join_buffer_bytes", DEFAULT_BYTES)
+    return UnionOperator(parents=node.parents, rename=node.rename, batch=node.wants == BATCH, most=most)
+
+
+def _combine(node: Combine, context: Context) -> Operator:
+    return CombineOperator(
+        lambdas=node.lambdas, as_=node.as_, delimiter=node.delimiter, tolerance=node.tolerance, most=node.max,
+        stream=node.wants == STREAM, context=context, quiet=node.quiet,
+    )  # fmt: skip
+
+
+def _flatten(node: Flatten, _: Context) -> Operator:
+    return FlattenOperator(
+        on=node.on, delimiter=node.delimiter, tolerance=node.tolerance, bare=node.drop_original_field_name,
+        stream=node.wants == STREAM, quiet=node.quiet,
+    )  # fmt: skip
+
+
 def _http_post(node: HTTPPost, context: Context) -> Outside:
     if node.endpoints:
         target = Target.of_endpoint(node.endpoints[0], context.settings.get("endpoints") or context.endpoints)
@@ -151,6 +195,17 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
         target=target, headers=node.headers, code_field=node.code_field, capture_response=node.capture_response,
         timeout=node.timeout, step=context.step,
     )  # fmt: skip
+
+
+def _sideload(node: Sideload, context: Context) -> Operator:
+    source = open_source(node.source, context.settings.get("endpoints") or context.endpoints)
+    return SideloadOperator(source=source, order=node.order, fields=node.fields, tags=node.tags, quiet=node.quiet)
+
+
+def _loopback(node: KapacitorLoopback, _: Context) -> Outside:
+    return LoopbackOperator(
+        database=node.database, retention_policy=node.retention_policy, measurement=node.measurement, tags=node.tags
+    )
 
 
 def _alert(node: Alert, context: Context) -> Operator:
@@ -212,6 +267,7 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         influxql.Percentile: _percentile,
         influxql.Distinct: lambda node, _context: DistinctOperator(**_function(node)),
         **dict.fromkeys((influxql.Top, influxql.Bottom), _best),
+        **dict.fromkeys((influxql.HoltWinters, influxql.HoltWintersWithFit), _holt_winters),
         influxql.Elapsed: _elapsed,
         influxql.MovingAverage: _moving_average,
         **dict.fromkeys((influxql.Difference, influxql.CumulativeSum), _transform),
@@ -224,8 +280,14 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
         ChangeDetect: lambda node, _context: ChangeDetectOperator(fields=node.fields, quiet=node.quiet),
         StateDuration: _state,
         StateCount: _state,
+        Sideload: _sideload,
+        Combine: _combine,
+        Flatten: _flatten,
+        Join: _join,
+        Union: _union,
         HTTPOut: lambda node, _context: HttpOutOperator(endpoint=node.endpoint, batch=node.wants == BATCH),
         HTTPPost: _http_post,
+        KapacitorLoopback: _loopback,
         Alert: _alert,
         Log: lambda node, _context: LogOperator(level=node.level, prefix=node.prefix),
     }

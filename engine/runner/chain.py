@@ -37,7 +37,8 @@ class Counted:
     def took(self, parent: int, count: int) -> None:
         words = self.page.words
         words[status.COLLECTED] += count
-        words[status.PARENT_EDGES + parent] += count
+        if parent < status.MAX_EDGES:
+            words[status.PARENT_EDGES + parent] += count
 
     def gave(self, count: int) -> None:
         self.page.words[status.EMITTED] += count * self.children

@@ -1,7 +1,7 @@
 """A node's side of the control protocol (docs/control-protocol.md): what it tells the supervisor and answers to it.
 
 Notices to the supervisor: `ready`, `ended`, `failed` (node, error). Requests from it: `out` (the rows of a httpOut
-node), `ping`. A request is answered between two frames, and while the node waits for room in its output.
+node), `reload` (what a sideload node has loaded), `ping`. A request is answered between two frames, and while the node waits for room in its output.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from engine import rpc
-from engine.operator import Answering
+from engine.operator import Answering, Reloading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ class Control:
     def __init__(self, context: zmq.Context[Any], address: str, identity: str, operators: Sequence[Any]) -> None:
         self.socket = rpc.dealer(context, address, identity.encode())
         self._answering = {o.path: o for o in operators if isinstance(o, Answering)}
+        self._reloading = [o for o in operators if isinstance(o, Reloading)]
 
     def ready(self) -> None:
         self._tell("ready", paths=sorted(self._answering))
@@ -50,6 +51,13 @@ class Control:
                 return rpc.pack_failure(number, 404, "no such path")
             code, body = operator.answer()
             return rpc.pack_answer(number, {"status": code, "body": body})
+        if operation == "reload":
+            try:
+                for reloading in self._reloading:
+                    reloading.reload()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+                return rpc.pack_failure(number, 500, str(error))
+            return rpc.pack_answer(number, None)
         if operation == "ping":
             return rpc.pack_answer(number, None)
         return rpc.pack_failure(number, 400, f"unknown operation {operation!r}")

@@ -110,6 +110,8 @@ class Loop:
     def run(self) -> int:
         for words in self._words:
             words[status.STATE] = status.RUNNING
+        # Counters of their own are there from the start.
+        self._chain.publish()
         self._control.ready()
         try:
             while self._open:
@@ -158,7 +160,7 @@ class Loop:
                 if frame.position:
                     words[status.LAST_IN_WORK] = frame.position
                 for link in self._links:
-                    link.mark(self._positions.contained)
+                    link.mark(self._positions.contained, frame.position)
                 out = self._chain.collect(frame, i)
                 self._positions.saw(i, frame.position)
                 self._diagnostics.write()

@@ -8,6 +8,7 @@ from engine import clock, logs, status
 from engine.alerts.link import Link
 from engine.alerts.way_out import Alerting
 from engine.nodes import build
+from engine.nodes.loopback import LoopbackOperator
 from engine.operator import Context, TaskError
 from engine.runner.chain import Chain, Counted
 from engine.runner.control import Control
@@ -16,6 +17,7 @@ from engine.runner.edges import open_children, open_parents
 from engine.runner.loop import Loop
 from engine.runner.output import Output
 from engine.runner.outside import OutsideLoop
+from engine.runner.stream_way import StreamWay
 from tickscript.plan import decode_node
 from transports.context import new_context
 
@@ -52,6 +54,9 @@ def run(spec: ProcessSpec) -> int:
         for o in operators
         if isinstance(o, Alerting)
     ]
+    for operator in operators:
+        if isinstance(operator, LoopbackOperator):
+            operator.way = StreamWay(zmq_context, spec)
     parents = open_parents(zmq_context, spec)
     children = open_children(zmq_context, spec)
     output = Output(children, spec.max_rows, spec.max_bytes)

@@ -31,6 +31,9 @@ SCRIPTS = (
     f"{_GROUPED}{_WINDOW}|count('f')|httpOut('o')",
     f"{_GROUPED}{_WINDOW}|last('f')|httpOut('o')",
     f"{_GROUPED}|window().periodCount(4).everyCount(2)|percentile('f', 90.0)|httpOut('o')",
+    f"var a = {_GROUPED}\nvar b = {_GROUPED}\na|join(b).as('a', 'b').tolerance(1s)|eval(lambda: \"a.f\" - \"b.f\").as('d')|httpOut('o')",
+    f"var a = {_GROUPED}{_WINDOW}\nvar b = {_GROUPED}{_WINDOW}\na|join(b).as('a', 'b').fill('null')|httpOut('o')",
+    f"var a = {_GROUPED}\nvar b = {_GROUPED}\na|union(b)|httpOut('o')",
     "stream|from()|groupBy('t', 'u')|derivative('f')|stateCount(lambda: \"f\" > 0.0)|httpOut('o')",
 )
 
@@ -50,12 +53,13 @@ def rehearse() -> None:
 
 
 def _run(task: dict[str, Any], frames: list[Frame]) -> None:
-    given: dict[str, list[list[bytes]]] = {task["nodes"][0]["name"]: [encode(f) for f in frames]}
+    source = task["nodes"][0]["name"]
+    given: dict[str, list[list[bytes]]] = {source: [encode(f) for f in frames]}
     for node in task["nodes"]:
         operator: Any = build(plan.decode_node(node), Context("rehearsal", node["name"], clock.now))
         out: list[Frame] = []
-        for message in given.get(node["name"], []):
-            out.extend(operator.collect(decode(message), 0))
+        for slot, parent in enumerate(node["parents"] or [source]):
+            for message in given[parent]:
+                out.extend(operator.collect(decode(message), slot))
         project(out, Columns.of((), ()))
-        for child in node["children"]:
-            given.setdefault(child, []).extend(encode(f) for f in out)
+        given[node["name"]] = [encode(f) for f in out]

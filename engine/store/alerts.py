@@ -65,17 +65,19 @@ class EventStates:
 
     def commit(self, events: Sequence[EventState]) -> None:
         """Take over events in their order, all or none: an OK removes the stored one, anything else replaces it."""
+        self.commit_rows([msgspec.structs.astuple(event) for event in events])
+
+    def commit_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        """As `commit`, each event as the members of EventState in order."""
+        latest = {(row[0], row[1]): row for row in rows}
+        raised = [row for row in latest.values() if row[6]]
         with self._database.transaction():
-            for event in events:
-                if event.level == 0:
-                    self._database.execute(
-                        "DELETE FROM event_states WHERE topic = ? AND id = ?", (event.topic, event.id)
-                    )
-                else:
-                    self._database.execute(
-                        "INSERT OR REPLACE INTO event_states VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        msgspec.structs.astuple(event),
-                    )
+            if len(raised) < len(latest):
+                self._database.execute_many(
+                    "DELETE FROM event_states WHERE topic = ? AND id = ?", [k for k, r in latest.items() if not r[6]]
+                )
+            if raised:
+                self._database.execute_many("INSERT OR REPLACE INTO event_states VALUES (?, ?, ?, ?, ?, ?, ?)", raised)
 
     def find(self, topic: str, event_id: str) -> EventState | None:
         """The stored event, None when it is OK or unknown."""

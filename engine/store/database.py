@@ -118,6 +118,15 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}: the store cannot be used") from error
 
+    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one changing statement for each row of values, within a transaction. Raises as `execute`."""
+        try:
+            self._open().executemany(statement, rows)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}: the store cannot be used") from error
+
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one changing statement, in a transaction of its own if there is none; returns the rows changed."""
         with self.transaction():

@@ -20,6 +20,8 @@ from tickscript.compile import api_text, compile_script
 from tickscript.dot import static_dot
 from tickscript.errors import TickscriptError
 from tickscript.formatter import format_script
+from tickscript.nodes.base import StartError
+from tickscript.nodes.outputs import KapacitorLoopback
 from tickscript.vars import decode_vars
 
 if TYPE_CHECKING:
@@ -36,6 +38,21 @@ _FOLLOWS = ("id", "script", "type", "template_id", "dbrps")
 def _definition(task: Task, pipeline: Pipeline) -> dict[str, Any]:
     """What start_task takes."""
     return {"id": task.id, "plan": plan.encode(pipeline), "dbrps": msgspec.to_builtins(task.dbrps)}
+
+
+def _cannot_start(task: Task, pipeline: Pipeline) -> str:
+    """What refuses the start of a task that compiles, as far as its definition alone can tell; else empty."""
+    if not task.dbrps:
+        return rules.NO_DBRPS
+    dbrps = [(d.db, d.rp) for d in task.dbrps]
+    try:
+        pipeline.check_start()
+        for node in pipeline.nodes:
+            if isinstance(node, KapacitorLoopback):
+                node.check_loop(dbrps)
+    except StartError as error:
+        return str(error)
+    return ""
 
 
 @lru_cache(maxsize=_CACHED_SCRIPTS)
@@ -172,13 +189,12 @@ class StoreService:
         return out
 
     def _startable(self, task: Task) -> dict[str, Any]:
-        if not task.dbrps:
-            return {"id": task.id, "error": rules.NO_DBRPS}
         try:
             pipeline = compile_script(task.script, vars=decode_vars(task.vars))
         except TickscriptError as error:
             return {"id": task.id, "error": api_text(error)}
-        return _definition(task, pipeline)
+        refused = _cannot_start(task, pipeline)
+        return {"id": task.id, "error": refused} if refused else _definition(task, pipeline)
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are, and how many of them are enabled."""
@@ -192,10 +208,11 @@ class StoreService:
 
     def _start(self, task: Task, pipeline: Pipeline) -> list[Any]:
         """The action that starts a task, or says why it cannot start."""
-        if task.dbrps:
+        error = _cannot_start(task, pipeline)
+        if not error:
             return ["start", task.id, _definition(task, pipeline)]
-        self._store.tasks.set_error(task.id, rules.NO_DBRPS)
-        return ["fail", task.id, rules.NO_DBRPS]
+        self._store.tasks.set_error(task.id, error)
+        return ["fail", task.id, error]
 
     @staticmethod
     def _shown(task: Task, *, script: bool = True, dot: bool = True) -> dict[str, Any]:
@@ -314,9 +331,7 @@ class StoreService:
 
     def events_commit(self, events: list[list[Any]]) -> None:
         """Take over the latest states of IDs, each as the members of EventState in order; those of level OK go."""
-        self._store.event_states.commit(
-            [EventState(**dict(zip(EventState.__struct_fields__, e, strict=True))) for e in events]
-        )
+        self._store.event_states.commit_rows(events)
 
     def events_forget(self, topic: str = "", prefix: str = "") -> None:
         """Forget the states of a topic, or of all topics that begin with `prefix`."""

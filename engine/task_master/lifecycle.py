@@ -232,7 +232,8 @@ class Lifecycle:
             return []
         clash = _clash(t.processes)
         if clash is not None:
-            return self._fail(t, clash)
+            # To the client the task has started, and its node fails then.
+            return [*self._answer(t), *self._fail(t, clash)]
         t.state = State.RUNNING
         t.deadline = None
         t.running_since = now

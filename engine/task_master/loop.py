@@ -55,6 +55,10 @@ _FRAMES_A_TURN = 64
 _FEW_ROWS = 64
 _STORE_TIMEOUT_S = 5.0
 _OUT_TIMEOUT_S = 2.0
+_NOBODY = b""
+"""Asks in place of a client, for a signal."""
+_RELOAD_TIMEOUT_S = 15.0
+"""A web service has 10 seconds to answer a sideload node."""
 
 
 class Supervisor:
@@ -111,10 +115,9 @@ class Supervisor:
             start_timeout_s=engine.start_timeout_s,
             drain_timeout_s=engine.drain_timeout_s,
         )
-        self._ingest: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
-        self._ingest.setsockopt(zmq.RCVHWM, 8)
-        self._ingest.setsockopt(zmq.LINGER, 0)
-        self._ingest.bind(f"ipc://{addresses.ingest}")
+        self._ingest = self._way_in(addresses.ingest)
+        # Writers may be slowed; a task that feeds itself never is, or it could not catch up.
+        self._loopback = self._way_in(addresses.loopback)
         self._router = rpc.router(self._context, f"ipc://{addresses.control}")
         self._store = rpc.dealer(self._context, f"ipc://{addresses.store}", b"supervisor")
         self._serial = itertools.count(1)
@@ -127,9 +130,18 @@ class Supervisor:
         self._ingress = Ingress()
         self._throughput = Throughput(lambda t: statistics.source_count(t, self._pages))
         self._stopping = False
+        self._reload = False
         self._log_failing = False
         self._poller = zmq.Poller()
         self._watched: set[Any] = set()
+
+    def _way_in(self, address: str) -> zmq.Socket[bytes]:
+        """A socket that frames come in by."""
+        made: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
+        made.setsockopt(zmq.RCVHWM, 8)
+        made.setsockopt(zmq.LINGER, 0)
+        made.bind(f"ipc://{address}")
+        return made
 
     # ------------------------------------------------------------------ running
 
@@ -143,8 +155,9 @@ class Supervisor:
         wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         poller = self._poller
-        for s in (self._ingest, self._router, self._store):
+        for s in (self._ingest, self._loopback, self._router, self._store):
             poller.register(s, zmq.POLLIN)
         for descriptor in (wake, self._helper.fileno()):
             poller.register(descriptor, zmq.POLLIN)
@@ -155,6 +168,10 @@ class Supervisor:
             ready = dict(poller.poll(timeout))
             if wake in ready:
                 os.read(wake, 4096)
+            if self._reload:
+                self._reload = False
+                for process in self._processes_with("sideload"):
+                    self._ask_node(_NOBODY, 0, process, "reload", {}, _RELOAD_TIMEOUT_S)
             if self._router in ready:
                 self._on_router()
             if self._store in ready:
@@ -163,8 +180,9 @@ class Supervisor:
                 self._on_zygote()
             if self._helper.fileno() in ready:
                 self._on_helper()
-            if self._ingest in ready:
-                self._on_ingest()
+            for way in (self._loopback, self._ingest):
+                if way in ready:
+                    self._on_ingest(way)
             self._pump_waiting()
             self._housekeeping()
             self._slow_writers()
@@ -173,6 +191,9 @@ class Supervisor:
 
     def _on_term(self, *_: Any) -> None:
         self._stopping = True
+
+    def _on_hangup(self, *_: Any) -> None:
+        self._reload = True
 
     def _next_timeout(self) -> int | None:
         """Milliseconds until something is due."""
@@ -205,9 +226,8 @@ class Supervisor:
         self._throughput.measure(self._lifecycle.tasks.values(), now)
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
-        for number in [n for n, (_, _, d, _) in self._asked.items() if d <= now]:
-            who, theirs, _, node = self._asked.pop(number)
-            self._reply(who, rpc.pack_failure(theirs, 503, f"node {node} does not answer"))
+        for number, node in [(n, node) for n, (_, _, d, node) in self._asked.items() if d <= now]:
+            self._on_node_answer(number, ok=False, value={"code": 503, "message": f"node {node} does not answer"})
         if self._enabled_after is not None and self._enabled_again <= now:
             self._ask_enabled(self._enabled_after)
         self._look(now)
@@ -319,14 +339,14 @@ class Supervisor:
         self._helper.close()
         self._ingest_log.close()
         self._pages.close()
-        for s in (self._ingest, self._router, self._store):
+        for s in (self._ingest, self._loopback, self._router, self._store):
             s.close(0)
         self._context.term()
 
     # ------------------------------------------------------------------ ingest
 
-    def _on_ingest(self) -> None:
-        receive = self._ingest.recv_multipart
+    def _on_ingest(self, way: zmq.Socket[bytes]) -> None:
+        receive = way.recv_multipart
         for _ in range(_FRAMES_A_TURN):
             try:
                 message = receive(zmq.DONTWAIT, copy=False)
@@ -598,7 +618,9 @@ class Supervisor:
                         {
                             "endpoints": self._settings.endpoints,
                             "hostname": self._settings.hostname,
+                            "join_buffer_bytes": engine.join_buffer_bytes,
                             "alerts": f"ipc://{self._addresses.alerts}",
+                            "ingest": f"ipc://{self._addresses.loopback}",
                         },
                         placed.columns,
                         # What follows a crash is given frame by frame, each waiting for the one before it.
@@ -667,6 +689,10 @@ class Supervisor:
                 self._reply(who, rpc.pack_answer(number, seen))
             case "out":
                 self._out(who, number, arguments["task"], arguments["path"])
+            case "sideloads":
+                self._reply(who, rpc.pack_answer(number, self._processes_with("sideload")))
+            case "reload":
+                self._ask_node(who, number, arguments["process"], "reload", {}, _RELOAD_TIMEOUT_S)
             case "ping":
                 self._reply(who, rpc.pack_answer(number, None))
             case _:
@@ -688,19 +714,39 @@ class Supervisor:
         if t is not None and t.executing:
             for p in t.processes:
                 if path in p.paths and not p.exited:
-                    mine = next(self._serial)
-                    deadline = clock.monotonic() + _OUT_TIMEOUT_S
-                    self._asked[mine] = (who, number, deadline, p.nodes[-1])
-                    self._reply(p.id.encode(), rpc.pack_request(mine, "out", {"path": path}))
+                    self._ask_node(who, number, p.id, "out", {"path": path}, _OUT_TIMEOUT_S)
                     return
         self._reply(who, rpc.pack_failure(number, 404, "no task exists"))
+
+    def _processes_with(self, kind: str) -> list[str]:
+        """The running processes that have a node of this kind, by their identities."""
+        found = []
+        for t in self._lifecycle.tasks.values():
+            kinds = {n["name"]: n["kind"] for n in t.definition.plan["nodes"]} if t.executing else {}
+            found += [p.id for p in t.processes if not p.exited and any(kinds.get(name) == kind for name in p.nodes)]
+        return found
+
+    def _ask_node(
+        self, who: bytes, number: int, process: str, operation: str, arguments: dict[str, Any], timeout: float
+    ) -> None:
+        """Pass a question on to a process; what it answers goes back to the asker."""
+        p = self._lifecycle.processes.get(process)
+        if p is None or p.exited:
+            self._reply(who, rpc.pack_failure(number, 404, "no such process"))
+            return
+        mine = next(self._serial)
+        self._asked[mine] = (who, number, clock.monotonic() + timeout, p.nodes[-1])
+        self._reply(process.encode(), rpc.pack_request(mine, operation, arguments))
 
     def _on_node_answer(self, number: int, *, ok: bool, value: Any) -> None:
         asked = self._asked.pop(number, None)
         if asked is None:
             return
-        who, theirs, _, _ = asked
-        if ok:
+        who, theirs, _, node = asked
+        if who == _NOBODY:
+            if not ok:
+                self._log.error("failed to reload", node=node, error=value["message"])
+        elif ok:
             self._reply(who, rpc.pack_answer(theirs, value))
         else:
             self._reply(who, rpc.pack_failure(theirs, value["code"], value["message"]))

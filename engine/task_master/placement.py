@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Names = tuple[list[str] | None, list[str] | None]
 
-OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out"})
+OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out", "kapacitor_loopback"})
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Go's fmt: how values print, and `printf` with its verbs, flags and complaints.
 
-Numbers print as Go prints them: floats the shortest way, with an exponent below 1e-4 and from 1e21; maps by sorted key.
+Numbers print as Go prints them: floats the shortest way, with an exponent below 1e-4 and from 1e6; maps by sorted key.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from engine.frames.model import Span
-from engine.templates.values import Struct, type_word
+from engine.templates.values import Int, Struct, type_word
 from tickscript.durations import go_duration
 
 _NO_VALUE = "<no value>"
 _VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d*))?(?P<verb>.)?", re.DOTALL)
 
 
-def float_text(value: float, low: int = -4, high: int = 21) -> str:
-    """The shortest text, with an exponent outside 1e`low` to 1e`high`."""
+def float_text(value: float, low: int = -4, high: int = 6) -> str:
+    """The shortest text, with an exponent below 1e`low` and from 1e`high`."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -50,7 +50,7 @@ def text(value: Any) -> str:
     if isinstance(value, Span):
         return go_duration(int(value))
     if isinstance(value, int):
-        return str(value)
+        return value.word if isinstance(value, Int) and value.word else str(int(value))
     if isinstance(value, float):
         return float_text(value)
     if isinstance(value, Struct):
@@ -147,9 +147,9 @@ def _verb(verb: str, value: Any, flags: set[str], precision: int | None, width: 
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str)):
         return _composite(verb, value, flags, precision, width)
     body = ""
-    if verb == "s" and isinstance(value, Span | Struct):
-        body = text(value)[:precision]
-    elif isinstance(value, bool):
+    if verb in "sq" and (isinstance(value, Span | Struct) or (isinstance(value, Int) and value.word)):
+        return _string(verb, text(value), flags, precision)
+    if isinstance(value, bool):
         body = text(value) if verb == "t" else ""
     elif isinstance(value, int):
         body = _integer(verb, int(value), flags, precision, width)
@@ -166,6 +166,8 @@ def _value(value: Any, flags: set[str], precision: int | None, width: int) -> st
     """%v, %+v and %#v."""
     if isinstance(value, bool) or value is None or isinstance(value, Span | Struct):
         return text(value)
+    if isinstance(value, Int) and value.word:
+        return value.word
     if isinstance(value, int):
         return _integer("d", value, flags, precision, width)
     if isinstance(value, float):

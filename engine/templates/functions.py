@@ -124,9 +124,17 @@ def _number(value: Any) -> str:
         raise CallFailed(str(error)) from None
 
 
+def _call(args: Sequence[Any]) -> Any:
+    """No value here is a function."""
+    if args[0] is None:
+        raise CallFailed("call of nil")
+    raise CallFailed(f"non-function of type {values.type_word(args[0])}")
+
+
 BUILTINS: Mapping[str, Builtin] = {
+    "call": _at_least("call", 1, _call),
     "not": _exactly("not", 1, lambda v: not values.truth(v)),
-    "len": _exactly("len", 1, values.length),
+    "len": _exactly("len", 1, lambda v: values.Int(values.length(v))),
     "index": _at_least("index", 1, lambda args: values.index(args[0], args[1:])),
     "slice": _at_least("slice", 1, _slice),
     "print": formatting.sprint,

@@ -17,6 +17,7 @@ from engine.templates.formatting import sprint
 from engine.templates.functions import BUILTINS, SHORT_CIRCUIT, Builtin, go_json
 from engine.templates.html_context import START, Context, Holds, Place, behind_value, walk
 from engine.templates.parser import parse_tree
+from engine.templates.plain import TEXT_ESCAPER
 from engine.templates.template import Template, from_bodies
 from engine.templates.values import Struct
 
@@ -130,7 +131,7 @@ def _chain(first: Callable[[str], str], second: Callable[[str], str] | None = No
 
 
 _ESCAPERS: Final[Mapping[str, Builtin]] = {
-    "_html_text": _chain(escape_text),
+    TEXT_ESCAPER: _chain(escape_text),
     "_html_bare": _chain(_bare),
     "_html_url": _chain(_whole_url, escape_text),
     "_html_url_path": _chain(_normal_url, escape_text),
@@ -164,7 +165,7 @@ def _escaper(context: Context) -> str:
         return "_html_url" if context.quote else "_html_url_bare"
     if place in _ATTRIBUTE and not context.quote:
         return "_html_bare"
-    return "_html_text"
+    return TEXT_ESCAPER
 
 
 class _Rewriter:
@@ -219,7 +220,7 @@ class _Rewriter:
 
 def _escaped(pipeline: tree.Pipeline, function: str) -> tree.Pipeline:
     last = pipeline.commands[-1].operands[0]
-    if function == "_html_text" and isinstance(last, tree.Function) and last.name == "html":
+    if function == TEXT_ESCAPER and isinstance(last, tree.Function) and last.name == "html":
         return pipeline
     where = {"line": pipeline.line, "column": pipeline.column, "source": pipeline.source}
     command = tree.Command((tree.Function(function, **where),), **where)  # type: ignore[arg-type]
@@ -233,7 +234,7 @@ def parse_html(text: str, name: str = "", functions: Mapping[str, Builtin] | Non
     _, end = rewriter.template(name, START)
     if end.place is not Place.TEXT:
         raise ParseError(name, 1, "ends in a non-text context")
-    return from_bodies(name, {**rewriter.bodies, **rewriter.done}, known)
+    return from_bodies(name, {**rewriter.bodies, **rewriter.done}, known, html=True)
 
 
 def _json(args: Sequence[Any], end: str) -> ScriptText:

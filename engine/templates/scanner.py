@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from engine.templates.errors import ParseError
+from engine.templates.values import Int
 
 
 class T(Enum):
@@ -191,12 +192,12 @@ class _Scanner:
                 raise self.fail(at, f"malformed character constant: {text}")
             self.add(T.CHARACTER, text, at, ord(value))
 
-    def number(self, text: str, at: int) -> int | float:
+    def number(self, text: str, at: int) -> Int | float:
         plain = text.replace("_", "")
         try:
             if re.fullmatch(r"[+-]?0[0-7]+", plain):
-                return int(plain, 8)
-            return int(plain, 0)
+                return Int(plain, 8)
+            return Int(plain, 0)
         except ValueError:
             try:
                 return float(plain)

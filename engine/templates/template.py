@@ -16,6 +16,7 @@ from engine.templates.errors import CallFailed, ExecutionError
 from engine.templates.formatting import printed
 from engine.templates.functions import BUILTINS, SHORT_CIRCUIT, Builtin
 from engine.templates.parser import parse_tree
+from engine.templates.plain import Parts, plain_parts
 
 _MOST_CALLS = 200
 
@@ -55,6 +56,8 @@ class Template:
     bodies: dict[str, Run] = field(default_factory=dict)
     literal: str | None = None
     """The text, where the template is nothing but text."""
+    plain: Parts | None = None
+    """Its parts, where it is nothing but text and plain values."""
 
     def render(self, data: Any) -> str:
         """Raises ExecutionError."""
@@ -71,12 +74,15 @@ def parse(text: str, name: str = "", functions: Mapping[str, Builtin] | None = N
     return from_bodies(name, parse_tree(name, text, {*known, *SHORT_CIRCUIT}), known)
 
 
-def from_bodies(name: str, bodies: Mapping[str, tree.Body], known: Mapping[str, Builtin]) -> Template:
+def from_bodies(
+    name: str, bodies: Mapping[str, tree.Body], known: Mapping[str, Builtin], *, html: bool = False
+) -> Template:
     """The template of a tree that is read already; `known` has every function that it calls but `and` and `or`."""
     template = Template(name)
     compiler = _Compiler(template, known)
     template.bodies = {key: compiler.body(body) for key, body in bodies.items()}
     whole = bodies[name]
+    template.plain = plain_parts(whole, html=html)
     if all(isinstance(statement, tree.Text) for statement in whole):
         template.literal = "".join(s.text for s in whole if isinstance(s, tree.Text))
     return template
@@ -215,6 +221,9 @@ class _Compiler:
         first, rest = commands[0], commands[1:]
         names, assigns = node.names, node.assigns
         if not rest and not names:
+            operands = node.commands[0].operands
+            if len(operands) == 1 and isinstance(operands[0], tree.Fields):
+                return self.operand(operands[0])
             return lambda state, dot: first(state, dot, ())
 
         def run(state: _State, dot: Any) -> Any:
@@ -259,7 +268,19 @@ class _Compiler:
                 counted = str(failed).startswith("wrong number of args")
                 raise self.error(node, str(failed) if counted else f"error calling {name}: {failed}") from None
 
-        return run
+        if name != "index" or len(args) != 2:
+            return run
+        item, key = args
+
+        def entry(state: _State, dot: Any, final: Sequence[Any]) -> Any:
+            """What almost every alert's id is: a tag."""
+            if not final:
+                found, wanted = item(state, dot), key(state, dot)
+                if type(found) is values.TextMap and type(wanted) is str:
+                    return found.get(wanted, "")
+            return run(state, dot, final)
+
+        return entry
 
     def short(self, node: tree.Command, name: str, operands: Sequence[tree.Operand]) -> Final:
         args = [self.operand(o) for o in operands]
@@ -283,15 +304,21 @@ class _Compiler:
         args = [self.operand(o) for o in operands]
 
         def run(state: _State, dot: Any, final: Sequence[Any]) -> Any:
+            value: Any = None
+            holder: Any = None
             try:
-                value = base(state, dot)
+                value, holder = base(state, dot), None
                 for name in path:
-                    value = values.field(value, name)
+                    value, holder = values.field(value, name), value
                 if args or final:
                     return values.method(value, last, [*[a(state, dot) for a in args], *final])
                 return values.field(value, last)
             except CallFailed as failed:
-                raise self.error(node, str(failed)) from None
+                text = str(failed)
+                if isinstance(holder, Mapping) and not isinstance(holder, values.TextMap):
+                    # The entry of such a map is of that type to Go, whatever it holds.
+                    text = text.replace(f"in type {values.type_word(value)}", "in type interface {}")
+                raise self.error(node, text) from None
 
         return run
 
@@ -309,10 +336,26 @@ class _Compiler:
                 command = self.command(tree.Command((node,), line=node.line, column=node.column, source=node.source))
                 return lambda state, dot: command(state, dot, ())
             case tree.Fields():
-                fields = self.method(node, ())
-                return lambda state, dot: fields(state, dot, ())
+                return self.fields(node)
             case tree.Pipeline():
                 return self.pipeline(node)
+
+    def fields(self, node: tree.Fields) -> Value:
+        """Fields without arguments; the commonest, one field of dot, without detours."""
+        called = self.method(node, ())
+        if len(node.names) > 1 or not isinstance(node.base, tree.Dot):
+            return lambda state, dot: called(state, dot, ())
+        name = node.names[0]
+
+        def field_of_dot(state: _State, dot: Any) -> Any:
+            if isinstance(dot, values.Struct):
+                try:
+                    return dot.go_field(name)
+                except KeyError:
+                    pass
+            return called(state, dot, ())
+
+        return field_of_dot
 
 
 def _look_up(state: _State, name: str) -> Any:

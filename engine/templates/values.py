@@ -17,6 +17,21 @@ class TextMap(dict[str, str]):
     """A map of strings: a missing key reads as "" through `index`."""
 
 
+class Int(int):
+    """A number that Go has as another type than int64: `go_type`; `word` is how it prints, None as a number."""
+
+    go_type = "int"
+    word: str | None = None
+
+    @classmethod
+    def named(cls, value: int, go_type: str, word: str) -> Int:
+        """One of a type whose values print as words, as months do."""
+        out = cls(value)
+        out.go_type = go_type
+        out.word = word
+        return out
+
+
 class Struct:
     """A value with fixed fields. `go_type` is its type in error texts."""
 
@@ -47,6 +62,8 @@ def type_word(value: Any) -> str:
         return "bool"
     if isinstance(value, Span):
         return "time.Duration"
+    if isinstance(value, Int):
+        return value.go_type
     if isinstance(value, int):
         return "int64"
     if isinstance(value, float):
@@ -68,7 +85,10 @@ def truth(value: Any) -> bool:
 
 
 def field(value: Any, name: str) -> Any:
-    """`.name` of a value: a struct's field or method without arguments, or a map's entry (None where it has none)."""
+    """`.name` of a value: a struct's field or method without arguments, or a map's entry (None where it has none).
+
+    What is not there has no fields either: None.
+    """
     if isinstance(value, Struct):
         try:
             return value.go_field(name)
@@ -76,9 +96,11 @@ def field(value: Any, name: str) -> Any:
             return method(value, name, ())
     if isinstance(value, Mapping):
         return value.get(name)
+    if isinstance(value, Span):
+        return method(value, name, ())
     if value is None:
-        raise CallFailed(f"nil pointer evaluating interface {{}}.{name}")
-    raise CallFailed(f"can't evaluate field {name} in type {type_word(value)}")
+        return None
+    return _no_method(value, name)
 
 
 def method(value: Any, name: str, args: Sequence[Any]) -> Any:
@@ -88,6 +110,10 @@ def method(value: Any, name: str, args: Sequence[Any]) -> Any:
             return value.go_method(name, args)
         except KeyError:
             raise CallFailed(f"can't evaluate field {name} in type {value.go_type}") from None
+    if isinstance(value, Span):
+        from engine.templates.times import duration_method  # noqa: PLC0415 - a circle otherwise, and seldom needed
+
+        return duration_method(value, name, args)
     if isinstance(value, Mapping) and name in value:
         raise CallFailed(f"{name} is not a method but has arguments")
     return field(value, name) if not args else _no_method(value, name)

@@ -18,10 +18,13 @@ from engine.frames.model import FieldColumn, Frame, Kind, Section, TagColumn, ni
 from engine.frames.strings import Strings
 from engine.nodes.aggregates import AggregateOperator, CountOperator
 from engine.nodes.changes import ChangeDetectOperator, DerivativeOperator
+from engine.nodes.combine import CombineOperator
 from engine.nodes.defaults import DefaultOperator, DeleteOperator
 from engine.nodes.eval import EvalOperator
+from engine.nodes.flatten import FlattenOperator
 from engine.nodes.group_by import StreamGroupByOperator
 from engine.nodes.http_out import HttpOutOperator
+from engine.nodes.join import JoinOperator
 from engine.nodes.lists import BestOperator, DistinctOperator
 from engine.nodes.moving import SampleOperator, ShiftOperator
 from engine.nodes.passing import PassOperator
@@ -29,12 +32,14 @@ from engine.nodes.selectors import FirstLastOperator, MinMaxOperator, Percentile
 from engine.nodes.source import FromOperator
 from engine.nodes.states import StateOperator
 from engine.nodes.transforms import TransformOperator
+from engine.nodes.union import UnionOperator
 from engine.nodes.where import WhereOperator
 from engine.nodes.window import WindowOperator
+from engine.runner.project import project
 from tickscript.parser import parse_lambda
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.operator import Operator
 
@@ -76,6 +81,13 @@ def grouped(n: int) -> Iterator[Frame]:
         yield from group.collect(frame, 0)
 
 
+def by_region(n: int) -> Iterator[Frame]:
+    """As `stream`, grouped by region: 125 hosts each, with equal times."""
+    group = FromOperator(group_by=["region"])
+    for frame in stream(n):
+        yield from group.collect(frame, 0)
+
+
 def windows(n: int) -> Iterator[Frame]:
     """Batches of 10 s of each host, in frames of `n` rows' input or more."""
     window = WindowOperator(period=10 * SECOND, every=10 * SECOND)
@@ -83,6 +95,45 @@ def windows(n: int) -> Iterator[Frame]:
         for out in window.collect(frame, 0):
             if out.rows:
                 yield out
+
+
+def twice(n: int) -> Iterator[Frame]:
+    """As `grouped`, each frame once for each of two parents, with the one field that a join's children want of it."""
+    for frame in grouped(n):
+        [kept] = project([frame], frozenset({"usage_0"}))
+        yield kept
+        yield kept
+
+
+def coarse_and_fine(n: int) -> Iterator[Frame]:
+    """As `twice`, but the second parent is grouped by region, too."""
+    coarse, fine = FromOperator(group_by=["host"]), FromOperator(group_by=["host", "region"])
+    for frame in stream(n):
+        for group in (coarse, fine):
+            yield from project(group.collect(frame, 0), frozenset({"usage_0"}))
+
+
+def window_twice(n: int) -> Iterator[Frame]:
+    """As `windows`, each frame once for each of two parents."""
+    for frame in windows(n):
+        yield frame
+        yield frame
+
+
+class Alternating:
+    """An operator whose two parents send in turn."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._parent = 1
+
+    def collect(self, frame: Frame, parent: int) -> Sequence[Frame]:
+        self._parent = 1 - self._parent + parent
+        return self._operator.collect(frame, self._parent)
+
+
+def _join(**more: Any) -> Callable[[], Any]:
+    return lambda: Alternating(JoinOperator(parents=["a", "b"], as_=["a", "b"], tolerance=SECOND, **more))
 
 
 def _function(make: type[Any], name: str, **more: Any) -> Callable[[], Operator]:
@@ -93,7 +144,7 @@ def _stream_function(make: type[Any], name: str, **more: Any) -> Callable[[], Op
     return lambda: make(function=name, field="usage_0", stream=True, **more)
 
 
-OPERATORS: dict[str, tuple[Callable[[int], Iterator[Frame]], Callable[[], Operator]]] = {
+OPERATORS: dict[str, tuple[Callable[[int], Iterator[Frame]], Callable[[], Any]]] = {
     "stream": (stream, PassOperator),
     "from": (stream, lambda: FromOperator(measurement="cpu")),
     "from groupBy": (stream, lambda: FromOperator(measurement="cpu", group_by=["host"])),
@@ -124,11 +175,22 @@ OPERATORS: dict[str, tuple[Callable[[int], Iterator[Frame]], Callable[[], Operat
     "shift": (grouped, lambda: ShiftOperator(shift=SECOND)),
     "default": (grouped, lambda: DefaultOperator(fields={"x": 1.0}, tags={"dc": "none"})),
     "delete": (grouped, lambda: DeleteOperator(fields=["usage_1"], tags=["region"])),
+    "join": (twice, _join()),
+    "join on": (coarse_and_fine, _join(on=["host"])),
+    "join of windows": (window_twice, _join(batch=True)),
+    "union": (twice, lambda: Alternating(UnionOperator(parents=["a", "b"]))),
+    "combine": (
+        by_region,
+        lambda: CombineOperator(
+            lambdas=[parse_lambda("\"host\" == 'server0000'"), parse_lambda("TRUE")], as_=["a", "b"]
+        ),
+    ),
+    "flatten": (by_region, lambda: FlattenOperator(on=["host"])),
     "httpOut": (grouped, lambda: HttpOutOperator(endpoint="x")),
 }
 
 
-def measure(source: Callable[[int], Iterator[Frame]], make: Callable[[], Operator], n: int) -> tuple[float, float]:
+def measure(source: Callable[[int], Iterator[Frame]], make: Callable[[], Any], n: int) -> tuple[float, float]:
     """Seconds a frame, and rows a frame."""
     operator = make()
     frames = source(n)

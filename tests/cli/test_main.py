@@ -72,8 +72,19 @@ def test_help_names_every_command_and_is_a_success() -> None:
     commands = ended.stdout.partition("Commands:")[2].splitlines()
     names = [line.split()[0] for line in commands if line.strip()]
     assert names == [
-        *("version", "serve", "define", "enable", "disable", "reload", "delete", "list", "show"),
-        *("logs", "watch", "level", "top", "stats", "vars", "demo", "warm", "tick"),
+        *(
+            "version",
+            "serve",
+            "define",
+            "define-topic-handler",
+            "enable",
+            "disable",
+            "reload",
+            "delete",
+            "list",
+            "show",
+        ),
+        *("show-topic", "show-topic-handler", "logs", "watch", "level", "top", "stats", "vars", "demo", "warm", "tick"),
     ]
 
 
@@ -124,9 +135,14 @@ def test_an_unknown_option_is_status_2() -> None:
         (["enable"], "Must pass at least one task ID"),
         (["disable"], "Must pass at least one task ID"),
         (["reload"], "Must pass at least one task ID"),
-        (["list"], "Must specify 'tasks'"),
+        (["list"], "Must specify 'tasks', 'topics', or 'topic-handlers'"),
         (["delete", "tasks"], "Must pass at least one ID"),
         (["show"], "Must specify one task ID"),
+        (["define-topic-handler"], "Must provide a path to a handler file."),
+        (["show-topic"], "Must specify one topic ID"),
+        (["show-topic-handler"], "Must specify both topic and handler IDs"),
+        (["show-topic-handler", "t"], "Must specify both topic and handler IDs"),
+        (["delete", "topics"], "Must pass at least one ID"),
         (
             ["define", "x", "-dbrp", "d"],
             (
@@ -143,8 +159,10 @@ def test_missing_arguments_are_named_and_status_2(arguments: list[str], text: st
 
 
 def test_an_unknown_kind_is_status_3() -> None:
-    ended = tickworks("list", "foo", env=_NOWHERE)
-    assert (ended.returncode, ended.stderr) == (3, "Error: cannot list 'foo' did you mean 'tasks'?\n")
+    kinds = "'tasks', 'topics' or 'topic-handlers'"
+    for verb, more in [("list", []), ("delete", ["x"])]:
+        ended = tickworks(verb, "foo", *more, env=_NOWHERE)
+        assert (ended.returncode, ended.stderr) == (3, f"Error: cannot {verb} 'foo' did you mean {kinds}?\n")
 
 
 def test_a_server_that_is_not_there_is_one_line_and_status_3() -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from cli.tick import app
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
+ROOT = Path(__file__).parents[2]
+TAGS = ".tag('a', 'b')" * 500
 GOOD = "stream\n    |from()\n        .measurement('cpu')\n    |log()\n"
 
 
@@ -55,6 +59,14 @@ def test_the_caret_stands_below_its_character_behind_wide_ones(script: Path) -> 
     assert caret.index("^") == line.index("1)") + 1
 
 
+def test_of_a_long_line_only_what_lies_about_the_place_is_shown(script: Path) -> None:
+    script.write_text(f"stream|from()|default(){TAGS}.nope(){TAGS}", "utf-8")
+    _finding, line, caret = run("check", script).stdout.splitlines()[:3]
+    assert len(line) < 420
+    assert line[2] == line[-1] == "…"
+    assert line[caret.index("^") : caret.rindex("^") + 1] == "nope"
+
+
 def test_a_node_that_does_not_exist_gets_a_hint(script: Path) -> None:
     script.write_text("stream|from()|widow()|log()", encoding="utf-8")
     assert 'hint: did you mean "window"?' in run("check", script).stdout
@@ -68,10 +80,114 @@ def test_a_function_of_a_lambda_that_does_not_exist_is_a_finding_with_a_hint(scr
     assert 'did you mean "sigma"' in result.stdout
 
 
-def test_a_udf_is_a_finding_that_says_why(script: Path) -> None:
+def test_a_udf_is_a_finding_that_says_how_to_name_it(script: Path) -> None:
     script.write_text("stream|from()@mine().opt(1)|log()", encoding="utf-8")
+    for command in ("check", "dot"):
+        result = run(command, script)
+        assert (result.exit_code, "hint: UDFs are processes of a server" in result.stdout) == (1, True)
+        assert "--udf mine" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("rest", "udf", "text"),
+    [
+        ("|log()", "mine", ""),
+        ("|window().period(1s)|trickle()|log()", "mine", ""),
+        ("|trickle()|log()", "mine", "cannot Trickle stream edge"),
+        ("|trickle()|log()", "mine=stream:batch", ""),
+        ("|log()", "mine=batch:batch", "cannot add child mismatched edges: from1:stream -> mine2:batch"),
+        ("|log()", "others", 'no method or property "mine"'),
+    ],
+)
+def test_a_udf_that_is_named_takes_any_option_and_has_the_edges_given(
+    script: Path, rest: str, udf: str, text: str
+) -> None:
+    script.write_text(f"stream|from()@mine().opt(1, 'a').quiet(){rest}", encoding="utf-8")
+    result = run("check", "--udf", "first", "--udf", udf, script)
+    assert (result.exit_code, text in result.stdout) == (1 if text else 0, True)
+
+
+def test_a_servers_configuration_names_its_udfs(script: Path, tmp_path: Path) -> None:
+    script.write_text("stream|from()@mine().opt(1)|log()", encoding="utf-8")
+    configuration = tmp_path / "tickworks.conf"
+    configuration.write_text('[udf.functions.mine]\nprog = "/usr/bin/mine"\n', encoding="utf-8")
+    assert run("check", "--config", configuration, script).exit_code == 0
+    assert "from1 -> mine2;" in run("dot", "--config", configuration, script).stdout
+    configuration.write_text("", encoding="utf-8")
+    assert run("check", "--config", configuration, script).exit_code == 1
+
+
+@pytest.mark.parametrize("text", ["1a", "", "mine=", "mine=stream", "mine=stream:stream:stream", "mine=x:y", "a b"])
+def test_a_udf_without_a_name_or_with_odd_edges_is_wrong_usage(script: Path, text: str) -> None:
+    result = run("check", "--udf", text, script)
+    assert (result.exit_code, "--udf" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", [None, "udf = 3", "udf.functions = 3", "[", "\udcff"])
+def test_a_configuration_that_cannot_be_used_is_wrong_usage(script: Path, tmp_path: Path, text: str | None) -> None:
+    configuration = tmp_path / "tickworks.conf"
+    if text is not None:
+        configuration.write_bytes(text.encode("utf-8", "surrogateescape"))
+    result = run("check", "--config", configuration, script)
+    assert (result.exit_code, result.stdout, "--config" in result.stderr) == (2, "", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        (
+            "batch|query('SELECT 1')|log()",
+            "1:7: the task would not start: query1: must define one of 'every' or 'cron'",
+        ),
+        (
+            "stream|from()|where(lambda: 1 + 'a' > 2)",
+            "1:15: the task would not start: where2: Failed to compile expression in where clause: Failed",
+        ),
+        (
+            "stream|from()|window().period(1s)|join(stream|from()).as('a', 'b')",
+            "1:35: the task would not start: cannot add child mismatched edges",
+        ),
+    ],
+)
+def test_what_would_refuse_the_start_of_the_task_is_a_finding(script: Path, text: str, finding: str) -> None:
+    script.write_text(text, encoding="utf-8")
     result = run("check", script)
-    assert (result.exit_code, "hint: UDFs are configured at a server" in result.stdout) == (1, True)
+    assert (result.exit_code, f"{script}:{finding}" in result.stdout) == (1, True)
+    assert "  ^" in result.stdout.splitlines()[2]
+
+
+def test_errors_whose_text_names_no_place_are_shown_at_theirs(script: Path) -> None:
+    script.write_text("stream\n    |from()\n    |where(lambda: tresh > 1)\n", encoding="utf-8")
+    assert run("check", script).stdout.splitlines()[:3] == [
+        f'{script}:3:20: name "tresh" is undefined. Names in scope: time,stream',
+        "      |where(lambda: tresh > 1)",
+        "                     ^^^^^",
+    ]
+
+
+def test_a_template_cannot_start_and_need_not(script: Path, tmp_path: Path) -> None:
+    script.write_text("var p duration\nstream|from()|window().period(p)|log()", encoding="utf-8")
+    assert run("check", script).exit_code == 0
+    values = tmp_path / "vars.json"
+    values.write_text('{"p": {"type": "duration", "value": "0s"}}', encoding="utf-8")
+    assert "window2: window node must have" in run("check", "--vars", values, script).stdout
+
+
+def test_the_hooks_for_pre_commit_run_commands_that_check_and_format(script: Path) -> None:
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))}
+    assert sorted(hooks) == ["tick-check", "tick-fmt"]
+    for hook in hooks.values():
+        assert (hook["language"], re.search(hook["files"], "a/b.tick") is not None) == ("python", True)
+    script.write_text("stream|from()|lgo()", encoding="utf-8")
+    statuses = []
+    for hook in ("tick-fmt", "tick-fmt", "tick-check"):
+        program, *arguments = hooks[hook]["entry"].split()
+        assert program == "tickworks"
+        ended = subprocess.run([sys.executable, "-m", "cli", *arguments, str(script)], check=False, capture_output=True)
+        statuses.append((ended.returncode, script.read_text(encoding="utf-8")))
+    # pre-commit itself fails the commit when a hook has changed a file.
+    formatted = "stream\n    |from()\n    |lgo()\n"
+    assert statuses == [(0, formatted), (0, formatted), (1, formatted)]
 
 
 def test_every_file_is_checked_and_the_worst_status_wins(script: Path, tmp_path: Path) -> None:
@@ -139,6 +255,26 @@ def test_fmt_write_changes_the_file_once_and_keeps_its_mode(script: Path) -> Non
     assert script.stat().st_mode & 0o777 == 0o640
     assert run("fmt", "-w", script).stdout == ""
     assert list(script.parent.iterdir()) == [script]
+
+
+def test_fmt_says_which_file_it_cannot_write_and_goes_on(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.tick"
+    for path in (script, other):
+        path.write_text("stream|from()", encoding="utf-8")
+    replace = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.name == script.name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    result = run("fmt", "-w", script, other)
+    assert (result.exit_code, result.stdout) == (2, f"{other}: formatted\n")
+    assert result.stderr == f"{script}: cannot be written: Permission denied\n"
+    assert sorted(tmp_path.iterdir()) == [script, other]
 
 
 def test_fmt_write_follows_a_link_and_keeps_a_backup(script: Path, tmp_path: Path) -> None:

@@ -21,21 +21,6 @@ _CORPUS = _HERE / "corpus"
 _ORIGINALS = ROOT.parent / "shared"
 _CHECKER = _HERE / "check_corpus.py"
 
-# Cases of a folder that stands here whole, but that need more than this version has.
-_LEFT_OUT = {
-    "errors": {
-        "alert_bad_flapping",  # the bounds of flapping are not checked when a task is enabled
-        "lambda_string_minus",  # the error does not say which of eval's expressions it is in
-        "lambda_type_literal_mismatch",  # same
-        "loopback_loop",  # kapacitorLoopback
-    },
-    "influxql": {"holt_winters_with_fit", "two_aggregates_joined"},  # holtWinters, join
-    "lifecycle": {"union_flush_on_disable"},  # union
-    "noop": {"dangling_join", "dangling_union"},  # join, union
-    "pipeline": {"combine_ratio", "compare_yesterday", "error_rate", "flatten_rows"},  # combine, join, flatten
-    "shift": {"join_with_past"},  # join
-    "trickle": {"join_with_stream"},  # join
-}
 _FOLDERS = sorted(path.name for path in _CORPUS.iterdir())
 _SETTINGS = {"default settings": "", "frames of one row": "[tickworks]\nmax-frame-rows = 1\n"}
 
@@ -68,16 +53,10 @@ def _runs(case: Path) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("folder", _FOLDERS)
 def test_every_case_of_the_folder_agrees_with_the_reference(server: Server, folder: str) -> None:
-    wanted = {case.name for case in (_CORPUS / folder).iterdir() if _runs(case)} - _LEFT_OUT.get(folder, set())
+    wanted = {case.name for case in (_CORPUS / folder).iterdir() if _runs(case)}
     ran = _check(server, folder, wanted, PATIENCE_S)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}\n{server.story()}"
     assert f"{len(wanted)} passed, 0 failed" in ran.stdout
-
-
-def test_a_case_that_is_left_out_fails_so_that_the_list_does_not_outlive_its_reason(server: Server) -> None:
-    for folder, cases in _LEFT_OUT.items():
-        ran = _check(server, folder, cases, timeout=1.0)
-        assert f"0 passed, {len(cases)} failed" in ran.stdout
 
 
 def _differences(ours: Path, theirs: Path) -> list[str]:

@@ -23,6 +23,7 @@ def test_it_shows_every_scripts_results_and_ends_by_itself(tmp_path: Path) -> No
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "busy_mean" in ended.stdout
     assert "cpu_per_thread" in ended.stdout
+    assert "mem.used" in ended.stdout
     assert "tickworks: task cpu_mean node window2" in ended.stdout
     assert re.search(r"hot: [1-9]\d* alerts have arrived", ended.stdout)
     assert re.search(r"│ (OK|INFO|WARNING|CRITICAL) +│ \S.* is ", ended.stdout)

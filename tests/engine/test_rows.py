@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.frames.model import Span
-from engine.rows import UnsupportedValueError, float_text, rows_of, string_text, time_text, value_text
+from engine.frames.model import FieldColumn, Kind, Span
+from engine.rows import UnsupportedValueError, field_texts, float_text, rows_of, string_text, time_text, value_text
 from tests.engine.nodes.messages import NIL, Batch, Group, Point, Row, frames_of
 
 
@@ -113,3 +114,8 @@ def test_a_row_without_json_does_not_spoil_the_others() -> None:
     [frame] = frames_of(points, "stream", [])
     found = rows_of(frame.sections[0])
     assert [isinstance(text, UnsupportedValueError) for text in found] == [False, True, False]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e6, 1e6, width=32), min_size=1))
+def test_a_column_of_floats_prints_as_each_of_them_would(values: list[float]) -> None:
+    assert field_texts(FieldColumn(Kind.FLOAT, np.array(values))) == [float_text(v) for v in values]

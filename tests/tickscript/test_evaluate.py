@@ -12,16 +12,18 @@ from tests.tickscript.random_pipelines import UDFS, attributes
 from tickscript import ast, plan
 from tickscript.compile import TaskTypeError, api_text, compile_script, compile_template, dbrps_of, task_type_of
 from tickscript.errors import EvaluationError, TickscriptError
-from tickscript.fold import MAX_EMBEDDED_NODES
+from tickscript.evaluate import MAX_LIST_ITEMS
+from tickscript.fold import MAX_EMBEDDED_NODES, MAX_STRING
 from tickscript.formatter import format_expr
 from tickscript.nodes.alert import Alert
+from tickscript.nodes.base import StartError
 from tickscript.nodes.combining import Union
 from tickscript.nodes.expressions import Where
 from tickscript.nodes.groups import GroupBy
 from tickscript.nodes.rows import Derivative, Log, Shift
 from tickscript.nodes.stats import DeadmanConfig, Stats
 from tickscript.nodes.stream import From
-from tickscript.nodes.udf import Udf
+from tickscript.nodes.udf import OPAQUE, Udf
 from tickscript.parser import parse
 from tickscript.pipeline import DBRP
 from tickscript.vars import Var
@@ -120,7 +122,15 @@ def test_only_operations_may_call_the_functions_of_lambdas() -> None:
         ("stream|from()|groupBy(time(1s))|log()", "invalid dimension object of type kapacitor.TimeDimension"),
         ("stream + 1", "unsupported literal type *pipeline.StreamNode"),
         ("f()|log()", "line 1 char 5: cannot get properties of non pointer value"),
-        ("var x = -stream", "line 1 char 9: invalid arugument to '-' "),
+        ("var x = -stream", "line 1 char 9: invalid arugument to '-' *pipeline.StreamNode"),
+        ("var x = !1000000.0", "line 1 char 9: invalid arugument to '!' 1e+06"),
+        ("var x = !1.5", "line 1 char 9: invalid arugument to '!' 1.5"),
+        ("var x = -TRUE", "line 1 char 9: invalid arugument to '-' true"),
+        ("var x = !90m", "line 1 char 9: invalid arugument to '!' 1h30m0s"),
+        ('var x = -"a"', "line 1 char 9: invalid arugument to '-' \"a\""),
+        ("var x = -f(1)", "line 1 char 9: invalid arugument to '-' f(1)"),
+        ('var y = lambda: "a" > 1 var x = !y', "line 1 char 33: invalid arugument to '!' lambda: \"a\" > 1"),
+        ("var y = ['a', *] var x = -y", "line 1 char 26: invalid arugument to '-' [a *]"),
         ('var r = "a" stream|from()|where(lambda: r)', "unsupported literal type *ast.ReferenceNode"),
         ("stream|from()|log().align", "line 1 char 20: object *pipeline.LogNode has no property align"),
         ("stream|from()|window().align.x", "line 1 char 23: object *pipeline.WindowNode has no property align"),
@@ -247,6 +257,29 @@ def test_handlers_of_one_kind_add_up() -> None:
     assert node.exec[0].command == ("p", "1")
 
 
+def test_a_handler_stands_for_its_alert_where_a_node_is_due() -> None:
+    pipeline = compile_script("var h = stream|from()|alert().slack()\nstream|from()|union(h)|log()")
+    assert [parent.name for parent in pipeline["union5"].parents] == ["alert2", "from3"]
+    pipeline = compile_script("var h = stream|from()|alert().slack()\nstream|from()|join(h).as('a', 'b')")
+    assert [parent.name for parent in pipeline["join5"].parents] == ["from3", "alert2"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sample(1).rate(2)",
+        "top(1, 'a').n(2)",
+        "movingAverage('a', 1).n(2)",
+        "join().as('a').joined(1)",
+        "alert().exec('a').program('b')",
+        "alert().email('a').addresses('b')",
+        "alert().post('a').urls('b')",
+    ],
+)
+def test_parameters_that_are_no_fields_of_the_reference_are_no_properties(call: str) -> None:
+    assert "no method or property" in str(fault(f"stream|from()|{call}"))
+
+
 # -- UDFs
 
 
@@ -269,11 +302,30 @@ def test_options_of_a_udf_keep_the_order_of_their_calls() -> None:
                 "Use '@' operator instead: 'node@shout(..)'."
             ),
         ),
+        (
+            "stream|from()@shout()|loud()",
+            (
+                'line 1 char 23: no chaining method "loud" on *pipeline.UDFNode, but property does exist. '
+                "Use '.' operator instead: 'node.loud(..)'."
+            ),
+        ),
         ("stream|from()@shout().Loud()", 'line 1 char 23: no method or property "Loud" on *pipeline.UDFNode'),
     ],
 )
 def test_udf_calls_that_do_not_fit_are_refused(script: str, text: str) -> None:
     assert str(fault(script, udfs=UDFS)) == text
+
+
+def test_an_option_that_does_not_exist_is_compared_with_those_that_do() -> None:
+    assert "loud" in fault("stream|from()@shout().lowd()", udfs=UDFS).candidates
+
+
+def test_a_udf_that_nobody_has_asked_takes_any_option_and_passes_its_parents_edge_on() -> None:
+    node = last("stream|from()@what().quiet().field(1, 'a').window(lambda: TRUE)", udfs={"what": OPAQUE})
+    assert isinstance(node, Udf)
+    assert [name for name, _args in node.options] == ["quiet", "field", "window"]
+    assert (node.wants, node.provides) == ("stream", "stream")
+    assert last("stream|from()|window()@what()", udfs={"what": OPAQUE}).provides == "batch"
 
 
 def test_a_udf_gives_its_children_the_edge_that_it_declares() -> None:
@@ -310,6 +362,57 @@ def test_a_global_deadman_watches_the_source_of_every_task_that_does_something()
     assert str(fault("var x = 1", deadman=config)) == "task does nothing"
 
 
+# -- places
+
+
+@pytest.mark.parametrize(
+    ("script", "place"),
+    [
+        ("var x = 1 + 'a'", (1, 11, 1)),
+        ("var x =\n1 == 'a'", (2, 3, 2)),
+        ("var x = -(1 / 0)", (1, 13, 1)),
+        ("var x = 1 + foo", (1, 13, 3)),
+        ("var x = foo", (1, 9, 3)),
+        ("var x = ['a', foo]", (1, 15, 3)),
+        ("var x = 1\nvar x = 2", (2, 5, 1)),
+        ("var stream = 2", (1, 5, 6)),
+        ("var x nope", (1, 7, 4)),
+        ("var xy int", (1, 5, 2)),
+        ("stream|from()|where(lambda: foo > 1)", (1, 29, 3)),
+        ("stream|from()\n|eval(lambda: 1)", (2, 2, 4)),
+        ("stream|from().groupBy(1)|log()", (1, 8, 4)),
+        ("stream|from()|alert()\n.snmpTrap('')", (1, 15, 5)),
+        ("stream|from()|top(0, 'a')", (1, 15, 3)),
+        ("stream|from()|join(stream|from())", (1, 15, 4)),
+        ("stream|from()|deadman(1.0, 1s).snmpTrap('')", (1, 15, 7)),
+        ("stream|from()@shout().by(1)", (1, 23, 2)),
+    ],
+)
+def test_every_error_of_a_script_knows_its_place(script: str, place: tuple[int, int, int]) -> None:
+    error = fault(script, udfs=UDFS)
+    assert (error.line, error.char, error.length) == place
+
+
+def test_a_supplied_var_of_another_type_is_where_the_var_is_declared() -> None:
+    for script in ("var a = 1\nvar xy = 2", "var a = 1\nvar xy int"):
+        error = fault(script, vars={"xy": Var("string", "a")})
+        assert (str(error), error.line, error.char) == ("invalid type supplied for xy, got string exp int", 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("script", "node", "place"),
+    [
+        ("stream|from()\n|shift(0s)", "shift2", (2, 2, 5)),
+        ("stream|from()@shout()\n|sample(0)", "sample3", (2, 2, 6)),
+        ("stream|from()|window().period(1s)\n@shout()", "", (2, 2, 5)),
+    ],
+)
+def test_what_refuses_a_start_knows_its_place(script: str, node: str, place: tuple[int, int, int]) -> None:
+    with pytest.raises(StartError) as caught:
+        compile_script(script, udfs=UDFS).check_start()
+    assert (caught.value.node, caught.value.place) == (node, place)
+
+
 # -- bounds and hints
 
 
@@ -320,6 +423,19 @@ def test_lambdas_that_embed_each_other_stay_within_bounds() -> None:
     )
     nesting = "\n".join(f"var v{i + 1} = lambda: !v{i}" for i in range(2000))
     assert "nests deeper" in str(fault(f'var v0 = lambda: "a"\n{nesting}'))
+
+
+def test_lists_and_strings_that_double_stay_within_bounds() -> None:
+    lists = "\n".join(f"var v{i + 1} = [v{i}, v{i}]" for i in range(60))
+    assert str(fault(f"var v0 = ['a']\n{lists}")).endswith(
+        f"list has more than {MAX_LIST_ITEMS} items with those of the lists in it"
+    )
+    strings = "\n".join(f"var v{i + 1} = v{i} + v{i}" for i in range(60))
+    assert str(fault(f"var v0 = 'abcd'\n{strings}")) == (
+        f"the string that an operation gives has more than {MAX_STRING} characters"
+    )
+    squares = "\n".join(f"var v{i + 1} = strReplace(v{i}, '', v{i}, -1) + ''" for i in range(6))
+    assert "result too long for strReplace" in str(fault(f"var v0 = 'abcdefgh'\n{squares}"))
 
 
 def test_a_long_chain_and_many_statements_need_no_recursion() -> None:

@@ -74,7 +74,7 @@ def node(script: str) -> Node:
         ),
         (
             "combine(lambda: TRUE).as('a_b').delimiter('_')",
-            "cannot use name a_b as field prefix, it contains the delimiter character '_'",
+            "cannot use name a_b as field prefix, it contains the delimiter character _",
         ),
         (
             "combine(lambda: TRUE, lambda: TRUE).as('a', 'a')",

@@ -22,6 +22,9 @@ from tickscript.regex import compile_regex
         ("(?=x)", "invalid or unsupported Perl syntax: `(?=`"),
         ("\\8", "invalid escape sequence: `\\8`"),
         ("[z-a]", "invalid character class range: `z-a`"),
+        ("a\\Cb", "invalid escape sequence: `\\C`"),
+        ("\\\\\\C", "invalid escape sequence: `\\C`"),
+        ("\\Q\\E\\C", "invalid escape sequence: `\\C`"),
         ("\\", "trailing backslash at end of expression: ``"),
     ],
 )
@@ -31,7 +34,9 @@ def test_a_fault_has_the_wording_of_go(pattern: str, text: str) -> None:
     assert str(caught.value) == f"error parsing regexp: {text}"
 
 
-@pytest.mark.parametrize("pattern", [r"\pL+", r"a\z", r"\Qa.b\E", "(?U)a+", "(?P<n>a)", "(?i)é"])
+@pytest.mark.parametrize(
+    "pattern", [r"\pL+", r"a\z", r"\Qa.b\E", r"\Q\C\E", r"\Q\C", r"\\C", "(?U)a+", "(?P<n>a)", "(?i)é"]
+)
 def test_what_go_accepts_compiles(pattern: str) -> None:
     assert compile_regex(pattern).search("") is None
 

@@ -17,6 +17,24 @@ OPERANDS = '"number","string","duration","identifier","TRUE","FALSE","==","(","-
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.5, "1.5"),
+        (1.0, "1.0"),
+        (True, "true"),
+        ("1", "1"),
+        ([1.0, "a", None], "[1.0 a <nil>]"),
+        ({"b": 2, "a": []}, "map[a:[] b:2]"),
+        (2**63, "9223372036854775808"),
+    ],
+)
+def test_a_value_that_is_no_int_is_shown_as_the_json_has_it(value: object, shown: str) -> None:
+    with pytest.raises(VarsJsonError) as caught:
+        decode_vars({"x": {"type": "int", "value": value, "description": "d"}})
+    assert str(caught.value) == f"invalid var {{int {shown} d}}: expected int value"
+
+
+@pytest.mark.parametrize(
     "var",
     [
         {"type": "int", "value": 1.5},

@@ -114,7 +114,7 @@ def _strings() -> dict[str, tuple[Signature, ...]]:
         "strLastIndex": one(two, _I, bytes.rfind),
         "strLastIndexAny": one(two, _I, strings.last_index_any),
         "strLength": one((_S,), _I, len),
-        "strReplace": one((_S, _S, _S, _I), _S, strings.replace),
+        "strReplace": one((_S, _S, _S, _I), _S, strings.replace, total=False),
         "strSubstring": one((_S, _I, _I), _S, strings.substring, total=False),
         "strToLower": one((_S,), _S, strings.to_lower),
         "strToUpper": one((_S,), _S, strings.to_upper),
@@ -124,7 +124,7 @@ def _strings() -> dict[str, tuple[Signature, ...]]:
         "strTrimRight": one(two, _S, strings.trim_right),
         "strTrimSpace": one((_S,), _S, strings.trim_space),
         "strTrimSuffix": one(two, _S, bytes.removesuffix),
-        "regexReplace": one((_R, _S, _S), _S, strings.regex_replace),
+        "regexReplace": one((_R, _S, _S), _S, strings.regex_replace, total=False),
         "humanBytes": (Signature((_F,), _S, strings.human_bytes_float), Signature((_I,), _S, strings.human_bytes)),
     }
 

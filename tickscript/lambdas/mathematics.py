@@ -67,6 +67,18 @@ def _bessel(name: str) -> Callable[[float], float]:
 _ORDER_LIMIT: Final = 1100
 """From this order on, and beyond four times the argument, J is below the smallest double and Y above the largest."""
 
+_LONGEST_RECURRENCE: Final = 1_000_000
+"""The C library takes a step for each order, so one call of a huge order would hold a node for seconds or years."""
+
+_ASYMPTOTIC: Final = 2.0**302
+"""From this argument on the C library needs no steps, and of the order counts only its remainder by four."""
+
+
+def _reduced(n: int) -> int:
+    """An order of int32 that means the same for arguments from `_ASYMPTOTIC` on."""
+    small = abs(n) % 4 + 4
+    return -small if n < 0 else small
+
 
 def _jn(n: int, x: float) -> float:
     if math.isnan(x):
@@ -75,6 +87,8 @@ def _jn(n: int, x: float) -> float:
         return 0.0
     if abs(n) > _ORDER_LIMIT and abs(n) > 4.0 * abs(x):
         return 0.0
+    if abs(n) > _LONGEST_RECURRENCE:
+        return float(_library().jn(_reduced(n), x)) if abs(x) >= _ASYMPTOTIC else math.nan
     return float(_library().jn(n, x))
 
 
@@ -85,6 +99,8 @@ def _yn(n: int, x: float) -> float:
         return 0.0
     if abs(n) > _ORDER_LIMIT and abs(n) > 4.0 * x:
         return math.inf if n < 0 and n % 2 else -math.inf
+    if abs(n) > _LONGEST_RECURRENCE:
+        return float(_library().yn(_reduced(n), x)) if x >= _ASYMPTOTIC else math.nan
     return float(_library().yn(n, x))
 
 
@@ -119,6 +135,15 @@ def _minimum(x: Floats, y: Floats) -> NDArray[np.float64]:
     return -_maximum(-np.asarray(x, np.float64), -np.asarray(y, np.float64))
 
 
+def _power(x: Floats, y: Floats) -> NDArray[np.float64]:
+    # For a scalar exponent of 0.5 numpy takes the square root, of which -Inf has none; -1 and 2 differ in the last
+    # digit from what a column of exponents gives. Exponents that lie one by one in memory go the general way.
+    shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+    base = np.broadcast_to(np.asarray(x, np.float64), shape or (1,))
+    exponent = np.full(shape or (1,), y, np.float64)
+    return np.power(base, exponent).reshape(shape)
+
+
 _POWERS: Final = np.array([float(f"1e{n}") for n in range(-323, 309)])
 
 
@@ -140,7 +165,7 @@ ONE: Final[dict[str, Callable[..., Any]]] = {
 """float → float."""
 
 TWO: Final[dict[str, Callable[..., Any]]] = {
-    "atan2": np.arctan2, "hypot": np.hypot, "max": _maximum, "min": _minimum, "mod": np.fmod, "pow": np.power,
+    "atan2": np.arctan2, "hypot": np.hypot, "max": _maximum, "min": _minimum, "mod": np.fmod, "pow": _power,
 }  # fmt: skip
 """float, float → float."""
 

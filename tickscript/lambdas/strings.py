@@ -52,10 +52,24 @@ def last_index_any(text: bytes, characters: bytes) -> int:
     return -1
 
 
+MAX_REPLACED: Final = 2**24
+"""Bytes that a replacement may give: a text replaced by itself grows by the square, so that few would fill any memory."""
+
+
+def _check_length(size: int, name: str) -> None:
+    if size > MAX_REPLACED:
+        raise CallError(f"result too long for {name}: more than {MAX_REPLACED} bytes")
+
+
 def replace(text: bytes, old: bytes, new: bytes, n: int) -> bytes:
-    """The first n occurrences replaced, all when n is negative; an empty `old` stands before each character and last."""
+    """The first n occurrences replaced, all when n is negative; an empty `old` stands before each character and last.
+
+    Raises `CallError` for a result longer than `MAX_REPLACED`.
+    """
     if n == 0 or old == new:
         return text
+    found = count(text, old)
+    _check_length(len(text) + (found if n < 0 else min(n, found)) * (len(new) - len(old)), "strReplace")
     if old:
         return text.replace(old, new, n)
     raw = decode(text)
@@ -168,13 +182,16 @@ def _template(replacement: bytes, names: tuple[tuple[str, int], ...]) -> tuple[b
 
 
 def regex_replace(pattern: Regex, text: bytes, replacement: bytes) -> bytes:
-    """All matches replaced; `$1`, `$name` and `${name}` expand, the name as long as possible, `$$` is `$`."""
+    """All matches replaced; `$1`, `$name` and `${name}` expand, the name as long as possible, `$$` is `$`.
+
+    Raises `CallError` for a result longer than `MAX_REPLACED`.
+    """
     compiled: Any = compile_regex(pattern.pattern)
     source = readable(text)
     template = _template(replacement, tuple(compiled.groupindex.items()))
     origin = range(len(text) + 1) if source is text else _origins(text)
     pieces: list[bytes] = []
-    copied = search = 0
+    copied = search = size = 0
     while search <= len(source):
         match = compiled.search(source, search)
         if match is None:
@@ -188,6 +205,10 @@ def regex_replace(pattern: Regex, text: bytes, replacement: bytes) -> bytes:
                     pieces.append(piece)
                 elif 0 <= piece <= compiled.groups and match.start(piece) >= 0:
                     pieces.append(text[origin[match.start(piece)] : origin[match.end(piece)]])
+                else:
+                    continue
+                size += len(pieces[-1])
+            _check_length(size, "regexReplace")
         copied = stop
         search = stop if stop > search else search + _width(source, search)
     pieces.append(text[origin[copied] :])

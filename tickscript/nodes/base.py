@@ -31,7 +31,14 @@ Names = frozenset[str] | None
 
 
 class StartError(Exception):
-    """A pipeline that was defined cannot be started; `str()` is the text that the API shows."""
+    """A pipeline that was defined cannot be started; `str()` is the text that the API shows.
+
+    `node` is the name of the node that refuses, "" where a link between nodes does, and `place` where a script makes
+    it (line, char, length), None where no script did.
+    """
+
+    node: str = ""
+    place: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,8 @@ class Node(Declared):
     parents: list[Any] = dataclasses.field(default_factory=list, repr=False)
     children: list[Any] = dataclasses.field(default_factory=list, repr=False)
     graph: Graph | None = dataclasses.field(default=None, repr=False)
+    # Where a script makes the node: line, char and length of the method's name.
+    place: tuple[int, int, int] | None = dataclasses.field(default=None, repr=False)
     quiet: bool = flag("Count errors of this node without logging them.", json="")
 
     @property

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tickscript.declare import Arguments, Signature, arguments, declare, many, slot, special
 from tickscript.errors import EvaluationError
-from tickscript.gostrings import quote_rune
 from tickscript.nodes.base import STREAM, Demand, Graph, Node, StartError, compile_or_refuse
 from tickscript.nodes.types import ANY, BOOL, DURATION, INT, LAMBDA, NODE, STRING
 
@@ -21,9 +20,7 @@ def _check_prefixes(kind: str, names: Sequence[str], clash: str) -> None:
         if not name:
             raise EvaluationError(f"must provide a prefix name for the {kind} node, see .as() property method")
         if clash in name:
-            described = (
-                f'the delimiter "{clash}"\t' if kind == "join" else f"the delimiter character {quote_rune(clash[:1])}"
-            )
+            described = f'the delimiter "{clash}"\t' if kind == "join" else f"the delimiter character {clash}"
             raise EvaluationError(f"cannot use name {name} as field prefix, it contains {described}")
         if name in names[:position]:
             raise EvaluationError("cannot use the same prefix name see .as() property method")
@@ -62,7 +59,7 @@ class Join(Node):
     @classmethod
     def chain(cls, graph: Graph, parent: Node, args: Arguments) -> Node:
         cls.declaration.signature.check(args)
-        others: list[Any] = list(args)
+        others = map(NODE.convert, args)
         return cls().attach(graph, parent, *others)
 
     def check(self) -> None:
@@ -113,7 +110,7 @@ class Union(Node):
     @classmethod
     def chain(cls, graph: Graph, parent: Node, args: Arguments) -> Node:
         cls.declaration.signature.check(args)
-        others: list[Any] = list(args)
+        others = map(NODE.convert, args)
         return cls().attach(graph, *others, parent, edge=parent.provides)
 
     def demand(self, wanted: Demand) -> Demand:

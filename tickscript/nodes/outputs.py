@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tickscript.declare import argument, arguments, declare, flag, many, pairs, slot
 from tickscript.errors import EvaluationError
-from tickscript.nodes.base import NO_EDGE, Node
+from tickscript.nodes.base import NO_EDGE, Node, StartError
 from tickscript.nodes.types import DURATION, INT, STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 SECOND = 1_000_000_000
 
@@ -124,3 +127,8 @@ class KapacitorLoopback(Node):
             raise EvaluationError("must specify a database")
         if not self.retention_policy:
             raise EvaluationError("must specify a retention policy")
+
+    def check_loop(self, dbrps: Collection[tuple[str, str]]) -> None:
+        """StartError where the points would come back to the task, whose (database, retention policy) pairs these are."""
+        if (self.database, self.retention_policy) in dbrps:
+            raise StartError(f'loop detected on dbrp: "{self.database}"."{self.retention_policy}"')

@@ -176,13 +176,16 @@ class _Lambda(Type):
 
 
 class _Node(Type):
-    """A node of the pipeline: takes part in signatures only."""
+    """A node of the pipeline: takes part in signatures only. A handler stands for its alert, which it embeds."""
 
     go = "pipeline.Node"
     word = "node"
 
     def accepts(self, value: object) -> bool:
-        return getattr(value, "is_node", False)
+        return getattr(self.convert(value), "is_node", False)
+
+    def convert(self, value: object) -> Any:
+        return getattr(value, "alert", None) or value
 
 
 class _Any(Type):

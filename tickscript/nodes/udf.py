@@ -29,12 +29,22 @@ _OPTION_TYPES: Final[Mapping[str, str]] = {
 class UdfInfo:
     """What a configured UDF says of itself: its edges, and the value types of each option.
 
-    `wants` and `provides` are "stream" or "batch"; types are BOOL, INT, DOUBLE, STRING or DURATION.
+    `wants` and `provides` are "stream" or "batch"; types are BOOL, INT, DOUBLE, STRING or DURATION. Of an `opaque` one
+    nobody has asked its process: it takes and gives what its parent provides, and any option with any arguments.
     """
 
     wants: str
     provides: str
     options: Mapping[str, tuple[str, ...]]
+    opaque: bool = False
+
+    def takes(self, option: str) -> bool:
+        """Whether a property call of this name is an option."""
+        return self.opaque or option in self.options
+
+
+OPAQUE: Final = UdfInfo("", "", {}, opaque=True)
+"""A UDF of which only the name is known, for checks without a server."""
 
 
 class _OptionType(Type):
@@ -78,11 +88,17 @@ class Udf(Node):
         """The node that `parent@name()` stands for."""
         return cls(udf_name=name, info=info).attach(graph, parent)
 
-    def set_edges(self, incoming: str) -> None:  # noqa: ARG002  (the process says what it takes)
-        self.wants, self.provides = self.info.wants, self.info.provides
+    def set_edges(self, incoming: str) -> None:
+        self.wants = self.info.wants or incoming
+        self.provides = self.info.provides or incoming
 
     def set_option(self, name: str, args: Arguments) -> None:
         """Append a call of an option; CallError unless the arguments are of the declared types."""
+        if not self.info.opaque:
+            self._check_option(name, args)
+        self.options = (*self.options, (name, tuple(args)))
+
+    def _check_option(self, name: str, args: Arguments) -> None:
         expected = self.info.options[name]
         if len(args) != len(expected):
             raise CallError(f"unexpected number of args to {name}, got {len(args)} expected {len(expected)}", bare=True)
@@ -90,7 +106,6 @@ class Udf(Node):
             found = _OPTION_TYPES.get(go_type(value), go_type(value))
             if found != word:
                 raise CallError(f"unexpected arg to {name}, got {found} expected {word}", bare=True)
-        self.options = (*self.options, (name, tuple(args)))
 
     def printed_options(self) -> Iterator[tuple[str, tuple[ast.Expr, ...]]]:
         """The calls of options, in the canonical text."""

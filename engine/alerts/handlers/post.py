@@ -7,6 +7,7 @@ logged, never retried.
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +37,6 @@ class Target:
     url: Template
     body: Template | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    auth: aiohttp.BasicAuth | None = None
 
     @classmethod
     def of(cls, url: str, name: str, endpoints: Mapping[str, Any]) -> Target:
@@ -48,10 +48,18 @@ class Target:
             if not url:
                 raise OptionsError("An appropriately formatted url must be specified if an endpoint is not specified")
             return cls(_template(url))
-        given = endpoint.get("basic-auth") or {}
-        user, password = given.get("username") or "", given.get("password") or ""
-        auth = aiohttp.BasicAuth(user, password) if user and password else None
-        return cls(_template(endpoint["url"]), _body(endpoint), dict(endpoint.get("headers") or {}), auth)
+        headers = _basic_auth(endpoint.get("basic-auth") or {})
+        for key, value in (endpoint.get("headers") or {}).items():
+            _set(headers, key, value)
+        return cls(_template(endpoint["url"]), _body(endpoint), headers)
+
+
+def _basic_auth(given: Mapping[str, Any]) -> dict[str, str]:
+    """The header of an endpoint that has both user and password."""
+    user, password = given.get("username") or "", given.get("password") or ""
+    if not user or not password:
+        return {}
+    return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def _body(endpoint: Mapping[str, Any]) -> Template | None:
@@ -101,7 +109,6 @@ class PostHandler(Handler):
             # one that answers in two pieces would keep each alert waiting for the system's delayed acknowledgement.
             connector = aiohttp.TCPConnector(limit=1, force_close=True, ssl=self._verify)
             self._session = aiohttp.ClientSession(
-                auth=self._target.auth,
                 timeout=aiohttp.ClientTimeout(total=self._limit),
                 connector=connector,
                 trust_env=True,

@@ -95,6 +95,8 @@ def _key(text: bytes) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
 def parse_line(line: bytes, now: int, unit: int) -> Point | None:
     """The point of a line without its newline; None for an empty line or a comment. Raises LineError.
 
+    A carriage return at the end belongs to the line's end, for clients of other systems; the reference refuses it.
+
     `now`: receive time, truncated to `unit` (ns of the precision) where the line has no timestamp.
     """
     text = line.lstrip(b" \t\0")

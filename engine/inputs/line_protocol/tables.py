@@ -72,7 +72,8 @@ class Shape:
 
 
 def text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+    """A name of a measurement, tag or field. Names travel as text, so what is no UTF-8 is replaced, as JSON would do."""
+    return raw.decode("utf-8", "replace")
 
 
 def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -87,6 +87,7 @@ def test_every_setting_of_our_own_arrives() -> None:
         drain-timeout = "1s"
         start-timeout = "2s"
         max-nodes = 5
+        join-buffer-size = "3KiB"
         zone = "Europe/Berlin"
         fsync = "always"
         fsync-interval = "3ms"
@@ -109,6 +110,7 @@ def test_every_setting_of_our_own_arrives() -> None:
         drain_timeout_s=1.0,
         start_timeout_s=2.0,
         max_nodes=5,
+        join_buffer_bytes=3072,
         zone="Europe/Berlin",
         stall_after_s=2.0,
         stall_timeout_s=180.0,

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.frames.codec import decode, encode
 from engine.inputs.line_protocol import LineParser
 from engine.inputs.line_protocol.exact import UNITS, LineError, parse_line
 from engine.inputs.line_protocol.kernel import line_end
@@ -196,3 +197,13 @@ def test_the_kernel_means_the_same_uncompiled_and_stays_within_bounds(variable, 
     )
     env = {**os.environ, variable: "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     subprocess.run([sys.executable, "-c", program], env=env, check=True, timeout=250)
+
+
+def test_names_that_are_no_utf8_can_travel() -> None:
+    parser = LineParser(16)
+    parser.begin(db="d", rp="r", precision="n", now=NOW)
+    parser.feed(b'm\xff,t\xff=\xff v\xff="\xff" 1\n')
+    [frame] = parser.finish().frames
+    [section] = decode([bytes(part) for part in encode(frame)]).sections
+    assert (section.name, list(section.tags), list(section.fields)) == ("m\ufffd", ["t\ufffd"], ["v\ufffd"])
+    assert section.tags["t\ufffd"].values.bytes_at(0) == b"\xff"

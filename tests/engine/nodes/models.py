@@ -355,6 +355,8 @@ class Aggregate(Reduce):
         self.function = function
 
     def reduce(self, name: str, group: Group, time: int, run: Run | None) -> list[Message]:
+        if self.function == "sum" and self.point_times:
+            time = 0
         if run is None:
             return self.point(name, group, time, 0.0) if self.function == "sum" and not self.stream else []
         single = len(run.rows) == 1 and run.kind == "float" and self.function in {"median", "mode"}
@@ -367,7 +369,7 @@ class Count(Reduce):
 
     def reduce(self, name: str, group: Group, time: int, run: Run | None) -> list[Message]:
         if run is None:
-            return [] if self.stream else self.point(name, group, time, 0)
+            return [] if self.stream else self.point(name, group, 0 if self.point_times else time, 0)
         return self.point(name, group, time, len(run.values))
 
 
@@ -457,9 +459,7 @@ class Listed(Reduce):
             return sorted(indices, key=lambda i: (sign * run.values[i], run.rows[i].time))[: self.n]
         first: dict[Any, int] = {}
         for i in indices:
-            known = first.get(run.values[i])
-            if known is None or run.rows[i].time < run.rows[known].time:
-                first[run.values[i]] = i
+            first.setdefault(run.values[i], i)
         return sorted(first.values(), key=lambda i: (run.rows[i].time, text_order(run.values[i])))
 
 

@@ -244,6 +244,44 @@ def test_a_template_that_fails_ends_the_task_behind_what_was_told_before() -> No
     assert [e.message for e in service.events] == ["ok", "ok"]
 
 
+@pytest.mark.parametrize(
+    ("texts", "error"),
+    [
+        (
+            {"identity": "{{ .ID }}"},
+            'id:1:3: executing "id" at <.ID>: can\'t evaluate field ID in type kapacitor.idInfo',
+        ),
+        (
+            {"message": "a {{ .Message }}"},
+            'message:1:5: executing "message" at <.Message>: can\'t evaluate field Message in type kapacitor.messageInfo',
+        ),
+        (
+            {"details": "{{ .Nope }}"},
+            'details:1:3: executing "details" at <.Nope>: can\'t evaluate field Nope in type kapacitor.detailsInfo',
+        ),
+        (
+            {"message": "{{ if gt .Fields.v 5 }}x{{ end }}"},
+            'message:1:6: executing "message" at <gt .Fields.v 5>: error calling gt: incompatible types for comparison',
+        ),
+    ],
+)
+def test_the_error_of_a_template_says_which_and_where(texts: dict[str, str], error: str) -> None:
+    with pytest.raises(TaskError) as failed:
+        through(alert(**texts), [Point("m", 0, {"v": 90.0})])
+    assert str(failed.value) == f"template: {error}"
+
+
+def test_the_whole_alert_prints_as_the_structures_that_it_consists_of() -> None:
+    service = Service()
+    operator = alert(service=service, identity="x{{ . }}", message="{{ . }}", details="{{ . }}")
+    through(operator, [Point("m", S, {"v": 90.0}, {"h": "a"}, ("h",))])
+    first = "{m task h=a map[h:a] {host cluster server}}"
+    message = "{" + first + f" x{first} map[v:90] CRITICAL 1970-01-01 00:00:01 +0000 UTC 0s}}"
+    [event] = service.events
+    assert (event.id, event.message) == (f"x{first}", message)
+    assert event.details == "{" + f"{message} {message}".replace("+", "&#43;") + "}"
+
+
 def test_a_group_begins_with_the_level_that_the_service_has_stored() -> None:
     service = Service({"m:h=a": Stored(3, 5 * S), "m:h=b": Stored(0, 5 * S)})
     sent = [Point("m", (10 + i) * S, {"v": 1.0}, {"h": h}, ("h",)) for i, h in enumerate("abca")]
@@ -323,6 +361,19 @@ def test_a_lambda_that_fails_is_skipped_and_counted_each_time_it_is_passed() -> 
         (".post().endpoint('x')", "An appropriately formatted url must be specified if an endpoint is not specified"),
         (".log('alerts.log')", "log path must be absolute: alerts.log is not absolute"),
         (".log('/tmp/alerts.log').mode(0444)", "invalid file mode -r--r--r--, must be user writable"),
+        (
+            ".critReset(lambda: 'a' - 'b').warn(lambda: TRUE).warnReset(lambda: 1 > 'a')",
+            (
+                "Failed to compile stateful expression for warnReset: mismatched type to binary operator. got int > string. "
+                "see bool(), int(), float(), string(), duration()"
+            ),
+        ),
+        (
+            ".info(lambda: 'a' - 'b')",
+            "Failed to compile stateful expression for info: invalid math operator - for type string",
+        ),
+        (".flapping(0.1, 1.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
+        (".flapping(1.1, 0.1)", "alert flap thresholds are percentages and should be between 0 and 1"),
     ],
 )
 def test_what_cannot_start_is_refused_with_the_reference_s_words(properties: str, error: str) -> None:
@@ -331,6 +382,11 @@ def test_what_cannot_start_is_refused_with_the_reference_s_words(properties: str
     with pytest.raises(TaskError) as failed:
         build(plan.decode_node(node), Context("task", node["name"], lambda: 0))
     assert str(failed.value) == error
+
+
+def test_any_share_up_to_one_is_a_bound_of_flapping_and_so_is_one_below_none() -> None:
+    for low, high in [(0.0, 1.0), (0.5, 0.25), (-1.0, -2.0)]:
+        alert(flapping=(low, high))
 
 
 def test_handlers_of_a_script_become_kinds_with_options() -> None:
@@ -521,3 +577,44 @@ def _check(
         return alert(lambdas, service=Service(stored), annotations=ALL_ANNOTATIONS, **given_rules)
 
     check(make, Model(lambdas, stored, rules), messages, data, edge)
+
+
+PIECES = st.sampled_from(
+    [
+        "{{ .Name }}", "{{ .TaskName }}", "{{ .Group }}", '{{ index .Tags "h" }}', "{{ .Tags.h }}", "{{ .Tags.none }}", "%s&'",
+    ]
+)  # fmt: skip
+LATER = PIECES | st.sampled_from(
+    [
+        "{{ .ID }}", "{{ .Level }}", "{{ .Time }}", "{{ .Duration }}", '{{ index .Fields "v" }}', "{{ .Fields.x }}",
+        "{{ .Fields.none }}", "{{ .Tags }}",
+    ]
+)  # fmt: skip
+DETAILS = LATER | st.sampled_from(
+    ["{{ json . }}", "{{ jsonCompact . }}", "{{ .Message }}", "<b a='{{ .ID }}'>", "<!-- x -->"]
+)
+
+
+@SOME
+@given(
+    st.lists(PIECES, max_size=3).map("".join), st.lists(LATER, max_size=4).map("".join),
+    st.lists(DETAILS, max_size=4).map("".join), streams(ODD_VALUES), batches(ODD_VALUES),
+)  # fmt: skip
+def test_texts_made_by_column_are_those_that_the_templates_render(
+    identity: str, message: str, details: str, points: list[Message], batched: list[Message]
+) -> None:
+    """A template within an action that is always taken says the same, but is rendered alert by alert."""
+    for edge, messages in ((STREAM, points), (BATCH, batched)):
+        told = []
+        for around in ("{}", "{{{{ if true }}}}{}{{{{ end }}}}"):
+            service = Service()
+            texts = (around.format(t) for t in (identity, message, details))
+            operator = alert(
+                {"crit": "TRUE"}, service=service, **dict(zip(("identity", "message", "details"), texts, strict=True))
+            )
+            try:
+                through(operator, messages, edge, [])
+            except TaskError as error:
+                service.asked.append(str(error).partition("executing")[2])
+            told.append((service.events, service.asked))
+        assert told[0] == told[1]

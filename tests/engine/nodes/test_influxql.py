@@ -133,6 +133,21 @@ def test_an_empty_batch_counts_and_sums_to_zero() -> None:
     assert through(make("difference", stream=False), empty, BATCH) == empty
 
 
+def test_with_point_times_sums_and_the_count_of_nothing_are_stamped_1970() -> None:
+    messages: list[Message] = [Batch("m", 5 * S, (Row(4 * S, {"v": 1.0}),)), Batch("m", 9 * S, ())]
+    out = through(make("sum", stream=False, use_point_times=True), messages, BATCH)
+    assert out == [Point("m", 0, {"sum": 1.0}), Point("m", 0, {"sum": 0.0})]
+    out = through(make("count", stream=False, use_point_times=True), messages, BATCH)
+    assert out == [Point("m", 5 * S, {"count": 1}), Point("m", 0, {"count": 0})]
+
+
+def test_a_distinct_value_has_the_time_of_the_point_that_came_first() -> None:
+    rows = (Row(5 * S, {"v": 1.0}), Row(3 * S, {"v": 2.0}), Row(1 * S, {"v": 1.0}))
+    [out] = through(make("distinct", stream=False, use_point_times=True), [Batch("m", 9 * S, rows)], BATCH)
+    assert isinstance(out, Batch)
+    assert [(row.time, row.fields["distinct"]) for row in out.rows] == [(3 * S, 2.0), (5 * S, 1.0)]
+
+
 def test_sums_of_ints_wrap_around() -> None:
     rows = (Row(0, {"v": 2**63 - 1}), Row(1, {"v": 1}))
     assert through(make("sum", stream=False), [Batch("m", 0, rows)], BATCH) == [Point("m", 0, {"sum": -(2**63)})]

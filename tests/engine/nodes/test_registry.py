@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from engine.nodes import build
@@ -9,7 +11,11 @@ from engine.nodes.registry import MAKERS
 from engine.operator import Context, Operator, Outside, TaskError
 from tickscript.compile import compile_script
 from tickscript.nodes.catalogue import KINDS
+from tickscript.nodes.sideload import Sideload
 from tickscript.plan import decode_node, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTEXT = Context("task", "node", lambda: 0)
 
@@ -21,9 +27,11 @@ def nodes(script: str) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS, key=lambda k: k.method), ids=lambda k: k.method)
-def test_every_kind_builds_from_its_own_example(kind: type) -> None:
+def test_every_kind_builds_from_its_own_example(kind: type, tmp_path: Path) -> None:
     made = [node for node in nodes(kind.example) if type(node) is kind] or [kind(wants="stream", provides="stream")]
     for node in made:
+        if isinstance(node, Sideload):
+            node.source = f"file://{tmp_path}"
         operator = build(node, CONTEXT)
         assert isinstance(operator, Operator | Outside)
         assert operator.cardinality == 0

@@ -82,6 +82,27 @@ def test_what_cannot_start_is_told_with_its_error_and_keeps_it(store: Store, ser
     assert errors == {"broken": broken["error"], "homeless": homeless["error"], "well": ""}
 
 
+def test_a_lambda_that_cannot_compile_refuses_the_start_and_says_which_it_is(
+    store: Store, service: StoreService
+) -> None:
+    script = """stream|from()|eval(lambda: "a" + 1, lambda: 1 + 2.0).as('x', 'y')|log()"""
+    why = (
+        "Failed to compile 1 expression: mismatched type to binary operator. got int + float. "
+        "see bool(), int(), float(), string(), duration()"
+    )
+    assert _create(service, "t", script=script)["actions"] == [["fail", "t", why]]
+    assert store.tasks.get("t").error == why
+    assert service.enabled_tasks(after="", limit=10) == [{"id": "t", "error": why}]
+
+
+def test_a_loopback_to_the_task_itself_refuses_the_start(service: StoreService) -> None:
+    script = "stream|from()|kapacitorLoopback().database('d').retentionPolicy('{}')"
+    assert _create(service, "t", script=script.format("r"))["actions"] == [
+        ["fail", "t", 'loop detected on dbrp: "d"."r"']
+    ]
+    assert _create(service, "u", script=script.format("other"))["actions"][0][0] == "start"
+
+
 def test_an_error_of_a_run_is_kept_without_being_a_change(store: Store, service: StoreService) -> None:
     before = _create(service, "t")["task"]
     service.task_error("t", "eval2: died")

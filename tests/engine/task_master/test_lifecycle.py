@@ -255,7 +255,9 @@ def test_two_nodes_with_one_path_fail_the_task():
     m.start("enable", "t", DEFINITION, 0.0)
     processes = spawn(m, nodes=("http_out2", "http_out3"))
     m.ready(processes[0].id, ["x"], 0.0)
-    m.ready(processes[1].id, ["x"], 0.0)
+    out = m.ready(processes[1].id, ["x"], 0.0)
+    assert out[0] == life.Answer("enable", "")
+    assert {type(i) for i in out[1:]} >= {life.CloseFork, life.KeepError}
     assert m.tasks["t"].error == "http_out3: http: multiple registrations for /kapacitor/v1/tasks/t/x"
 
 

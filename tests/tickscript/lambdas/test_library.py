@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickscript.lambdas import mathematics
 from tickscript.lambdas.errors import CallError, LambdaError
 from tickscript.lambdas.library import LIBRARY, STATEFUL, Source, find
 from tickscript.lambdas.operators import BINARY, OPERATORS, UNARY, lookup, negate
@@ -113,11 +115,30 @@ def test_a_signature_is_found_by_all_its_kinds():
         ("acos", (2.0,), math.nan), ("y0", (0.0,), -math.inf), ("y1", (-1.0,), math.nan), ("j1", (-math.inf,), 0.0),
         ("jn", (10**12, 1.5), 0.0), ("yn", (10**12, 1.5), -math.inf), ("yn", (-(10**12) - 1, 1.5), math.inf),
         ("yn", (2, math.inf), 0.0), ("jn", (2, math.nan), math.nan), ("yn", (2, -1.0), math.nan),
+        ("jn", (2**31, 2.0**30), math.nan), ("yn", (2**31, 2.0**30), math.nan), ("pow", (-math.inf, 0.5), math.inf),
+        ("pow", (-math.inf, -0.5), 0.0), ("pow", (-math.inf, 3.0), -math.inf), ("pow", (1.0, math.nan), 1.0),
     ],
 )  # fmt: skip
 def test_mathematics_at_its_edges(name, args, result):
     found = LIBRARY[name][0].call(*args)
     assert (math.isnan(found) and math.isnan(result)) or found == result
+
+
+@pytest.mark.parametrize("name", ["jn", "yn"])
+@pytest.mark.parametrize("order", [2**31, 3 * 10**9 + 1, 2**63 - 1, -(2**31) - 1, -(10**15)])
+def test_of_orders_beyond_int32_huge_arguments_know_only_the_remainder_by_four(name, order):
+    call = LIBRARY[name][0].call
+    small = (abs(order) % 4 + 4) * (1 if order > 0 else -1)
+    assert call(order, 1e300) == call(small, 1e300) != 0.0
+
+
+@pytest.mark.parametrize("exponent", [0.5, -1.0, 2.0, 0.0, 1.0, 3.7])
+def test_a_power_is_the_same_alone_in_a_column_and_with_a_column_of_exponents(exponent):
+    bases = np.array([-math.inf, -8.0, -0.0, 0.0, 3.0, 1e17, 1e300, math.inf])
+    alone = [LIBRARY["pow"][0].call(float(base), exponent) for base in bases]
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(mathematics.TWO["pow"](bases, exponent), alone)
+        np.testing.assert_array_equal(mathematics.TWO["pow"](bases, np.full(bases.size, exponent)), alone)
 
 
 def test_the_larger_zero_is_positive():

@@ -111,3 +111,19 @@ def test_a_float_size_is_truncated_to_unsigned():
     assert strings.human_bytes_float(9.99) == b"9 B"
     assert strings.human_bytes_float(-1.0) == b"18 EB"
     assert strings.human_bytes_float(1.5e19) == b"15 EB"
+
+
+def test_a_replacement_cannot_grow_by_the_square():
+    long = b"x" * 5_000
+    assert len(strings.replace(long, b"", b"yy", -1)) == 5_000 + 2 * 5_001
+    for call in (
+        lambda: strings.replace(long, b"", long, -1),
+        lambda: strings.replace(long, b"x", long, 4_000),
+        lambda: strings.regex_replace(Regex("x"), long, long),
+        lambda: strings.regex_replace(Regex("(x*)y?"), long, b"$1" * 4_000),
+    ):
+        with pytest.raises(
+            CallError, match=r"^result too long for (strReplace|regexReplace): more than 16777216 bytes$"
+        ):
+            call()
+    assert strings.replace(long, b"x", long, 1) == long + long[1:]

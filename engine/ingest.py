@@ -1,4 +1,4 @@
-"""A front end's way into the global stream: frames out over PUSH, acknowledgements back as notices.
+"""The way into the global stream, of front ends and loopbacks: frames out over PUSH, acknowledgements back as notices.
 
 What always holds:
 
@@ -21,7 +21,7 @@ from engine import rpc
 from engine.frames import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engine.frames.model import Frame
 
@@ -56,20 +56,24 @@ class Ingest:
         self._turn = asyncio.Lock()
         self._loop.add_reader(self._descriptor, self._on_state)
 
-    async def write(self, frames: Sequence[Frame], timeout: float) -> None:  # noqa: ASYNC109
+    async def write(self, frames: Sequence[Frame], timeout: float | None) -> None:  # noqa: ASYNC109
         """Send the frames and wait for their acknowledgement. Raises RpcError (503) when refused or not answered in time."""
-        write = _Write(len(frames), self._loop.create_future())
+        await self.write_messages(map(codec.encode, frames), len(frames), timeout)
+
+    async def write_messages(self, messages: Iterable[Sequence[bytes]], count: int, timeout: float | None) -> None:  # noqa: ASYNC109
+        """As `write`, for `count` encoded frames."""
+        write = _Write(count, self._loop.create_future())
         numbers: list[int] = []
         try:
             async with asyncio.timeout(timeout):
                 async with self._turn:
-                    for frame in frames:
+                    for message in messages:
                         if write.future.done():
                             break
                         self._number += 1
                         numbers.append(self._number)
                         self._writes[self._number] = write
-                        await self._send([_encode((self._identity, self._number)), *codec.encode(frame)])
+                        await self._send([_encode((self._identity, self._number)), *message])
                 await write.future
         except TimeoutError:
             raise rpc.PeerUnavailableError("the server is overloaded, the points may have been taken") from None

@@ -1,0 +1,172 @@
+"""`.on()`: which messages of finer and coarser groups meet (nodes.md §12.5).
+
+A source whose groups have more dimensions than `.on()` lists is *specific*, the others are *match* sources; both are
+gathered under a *key*, the group that the listed dimensions make. What follows from a message is a list of *sends*: messages
+that go into the groups of specific ones, where sets are made and leave as in any join (`join_sets`). The two caches of a key
+are linked lists over units.
+
+Always: a unit lies in at most one cache; a message changes nothing unless there is room for all sends that follow from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.frames.jit import BOOL, I32, I64, I64_OUT, INT, U8, array, helper, kernel
+from engine.nodes.join_sets import LINES, NEVER
+
+# A key's line: the cache of match messages and that of specific ones (first, last, size of each), from MARKS on the low mark
+# of each source.
+MATCHES, SPECIFICS, MARKS = 0, 3, 6
+# What a unit brings with it: bucket time, source, slot of its group, and the next unit in its cache.
+WHEN, SOURCE, SLOT, LINK, WIDTH = 0, 1, 2, 3, 4
+# `done`: sends written, and how many the message needs room for before which the kernel stopped.
+SENDS, NEED = 0, 1
+
+
+@helper
+def _append(key: Any, cache: Any, unit: Any, keys: Any, own: Any) -> Any:
+    own[unit, LINK] = -1
+    if keys[key, cache + 2] == 0:
+        keys[key, cache] = unit
+    else:
+        own[keys[key, cache + 1], LINK] = unit
+    keys[key, cache + 1] = unit
+    keys[key, cache + 2] += 1
+
+
+@helper
+def _pop(key: Any, cache: Any, keys: Any, own: Any) -> Any:
+    """Take the first unit out; the next one, or -1."""
+    after = own[keys[key, cache], LINK]
+    keys[key, cache] = after
+    keys[key, cache + 2] -= 1
+    return after
+
+
+@helper
+def _low_mark(key: Any, sources: Any, keys: Any, heard: Any) -> Any:
+    """How far all sources are. One without a mark resets it: only those behind the last unmarked one count."""
+    low = NEVER
+    if heard[sources] == sources:
+        for s in range(sources):
+            mark = keys[key, MARKS + s]
+            if mark == NEVER or low == NEVER or mark < low:
+                low = mark
+    return low
+
+
+@helper
+def _send(unit: Any, slot: Any, own: Any, sends: Any, done: Any) -> Any:
+    """The unit goes into the group of the slot."""
+    at = done[SENDS]
+    done[SENDS] = at + 1
+    sends[at, 0] = slot
+    sends[at, 1] = own[unit, SOURCE]
+    sends[at, 2] = own[unit, WHEN]
+    sends[at, 3] = unit
+
+
+@kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, LINES, I64_OUT, LINES, LINES, I64_OUT)
+def collect(
+    slots: Any, places: Any, times: Any, specific: Any, at: Any, stop: Any, base: Any, src: Any, sources: Any, keys: Any,
+    heard: Any, own: Any, sends: Any, done: Any,
+) -> Any:  # fmt: skip
+    """Messages at:stop of a source: slots of their groups and keys, bucket times; `base` is the unit of number 0.
+
+    `heard` has a flag for each source that has ever reported, and their number at the end. A send is slot, source, bucket
+    time, unit. Where it stopped.
+    """
+    for i in range(at, stop):
+        k = np.int64(places[i])
+        need = 3 * keys[k, SPECIFICS + 2] + 2 * keys[k, MATCHES + 2] + 2
+        if done[SENDS] + need > len(sends):
+            done[NEED] = need
+            return i
+        t = times[i]
+        unit = base + i
+        slot = np.int64(slots[i])
+        own[unit, WHEN] = t
+        own[unit, SOURCE] = src
+        own[unit, SLOT] = slot
+        if heard[src] == 0:
+            heard[src] = 1
+            heard[sources] += 1
+        keys[k, MARKS + src] = t
+        low = _low_mark(k, sources, keys, heard)
+        c = keys[k, SPECIFICS] if keys[k, SPECIFICS + 2] > 0 else np.int64(-1)
+        while c >= 0 and own[c, WHEN] < low:
+            _send(c, own[c, SLOT], own, sends, done)
+            c = _pop(k, SPECIFICS, keys, own)
+        if specific[i] != 0:
+            paired = False
+            passed = 0
+            m = keys[k, MATCHES] if keys[k, MATCHES + 2] > 0 else np.int64(-1)
+            while m >= 0:
+                if own[m, WHEN] == t:
+                    _send(unit, slot, own, sends, done)
+                    _send(m, slot, own, sends, done)
+                    paired = True
+                if own[m, WHEN] >= low:
+                    break
+                passed += 1
+                m = own[m, LINK]
+            if heard[sources] == sources:
+                for _ in range(passed):
+                    _pop(k, MATCHES, keys, own)
+            if not paired:
+                if t < low:
+                    _send(unit, slot, own, sends, done)
+                else:
+                    _append(k, SPECIFICS, unit, keys, own)
+        else:
+            _append(k, MATCHES, unit, keys, own)
+            while c >= 0 and own[c, WHEN] == t:
+                _send(c, own[c, SLOT], own, sends, done)
+                _send(unit, own[c, SLOT], own, sends, done)
+                c = _pop(k, SPECIFICS, keys, own)
+    return stop
+
+
+@kernel(types.void, I64, LINES, LINES, array(types.uint8, writable=True))
+def mark_units(live: Any, keys: Any, own: Any, used: Any) -> Any:
+    """Set the flag of every unit in the caches of these keys."""
+    for k in live:
+        for cache in (MATCHES, SPECIFICS):
+            unit = keys[k, cache]
+            for _ in range(keys[k, cache + 2]):
+                used[unit] = 1
+                unit = own[unit, LINK]
+
+
+@kernel(types.void, I64, LINES, LINES, I64)
+def renumber_units(live: Any, keys: Any, own: Any, numbers: Any) -> Any:
+    """Give the units in caches their new numbers; `own` has its lines at the old numbers still."""
+    for k in live:
+        for cache in (MATCHES, SPECIFICS):
+            size = keys[k, cache + 2]
+            unit = keys[k, cache]
+            for i in range(size):
+                after = own[unit, LINK]
+                if i + 1 < size:
+                    own[unit, LINK] = numbers[after]
+                else:
+                    keys[k, cache + 1] = numbers[unit]
+                if i == 0:
+                    keys[k, cache] = numbers[unit]
+                unit = after
+
+
+@kernel(BOOL, I64, INT, LINES, LINES)
+def waits(live: Any, slot: Any, keys: Any, own: Any) -> Any:
+    """Whether a specific message of the group waits in a cache."""
+    for k in live:
+        unit = keys[k, SPECIFICS]
+        for _ in range(keys[k, SPECIFICS + 2]):
+            if own[unit, SLOT] == slot:
+                return True
+            unit = own[unit, LINK]
+    return False
