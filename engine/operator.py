@@ -75,7 +75,8 @@ class Context:
     """What an operator may know of its surroundings.
 
     `now` gives the wall clock in int64 ns and is the only way to it; `zone` is the IANA name of the zone for the
-    calendar functions of lambdas. `endpoints` are the configured `[[httppost]]` sections by name.
+    calendar functions of lambdas. `endpoints` are the configured `[[httppost]]` sections by name. `step` is to be called
+    after each thing done within a frame where that may take long: a node that takes no step shows as stalled.
     """
 
     task: str
@@ -84,6 +85,7 @@ class Context:
     zone: str = "UTC"
     endpoints: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    step: Callable[[], None] = lambda: None
 
 
 @runtime_checkable

@@ -48,6 +48,10 @@ class Page:
         self._buffer = memoryview(memory)[slot * PAGE : (slot + 1) * PAGE]
         self.words: memoryview[int] = self._buffer[: _WORDS * 8].cast("q")
 
+    def step(self) -> None:
+        """The process has done something."""
+        self.words[TICK] += 1
+
     def clear(self) -> None:
         self._buffer[:] = bytes(PAGE)
 

@@ -75,7 +75,7 @@ class Tickworks(Section, frozen=True):
         Duration,
         doc(
             "A node that has taken no step for so long is killed, and its task begins again where it was; 0 for never. It "
-            "bounds what a node may take for one frame, waiting for another system included."
+            "bounds how long a node may compute for one frame, and wait for one answer of another system."
         ),
     ] = Duration(0)
     max_nodes: Annotated[int, doc("How many nodes all running tasks together may have.")] = 16384

@@ -25,7 +25,7 @@ from engine.templates.functions import JSON_FUNCTIONS
 from engine.templates.times import GoTime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from engine.frames.model import Frame
     from engine.operator import Report
@@ -138,11 +138,11 @@ class _Passing(Grouped):
 
 
 class HttpPostOperator:
-    """Properties as the declaration has them; `timeout` is int64 ns, 0 for none."""
+    """Properties as the declaration has them; `timeout` is int64 ns, 0 for none. `step` is called after each POST."""
 
     def __init__(
         self, *, target: Target, headers: Mapping[str, str] | None = None, code_field: str = "",
-        capture_response: bool = False, timeout: int = 0,
+        capture_response: bool = False, timeout: int = 0, step: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._groups = _Passing()
         self.report: Report = self._groups.report
@@ -150,6 +150,7 @@ class HttpPostOperator:
         self._code_field = code_field
         self._capture = capture_response
         self._timeout = timeout
+        self._step = step
         self._session: aiohttp.ClientSession | None = None
         self._headers = dict(target.headers)
         if target.row is None:
@@ -189,6 +190,7 @@ class HttpPostOperator:
             for i in range(start, stop):
                 texts = rows[s]
                 codes[s][i] = await self._send(frame.sections[s], i, None if texts is None else texts[i])
+                self._step()
         if self._code_field:
             sections = tuple(self._with_code(s, c) for s, c in zip(frame.sections, codes, strict=True))
             frame = frame.with_(sections=sections)

@@ -193,7 +193,7 @@ def _http_post(node: HTTPPost, context: Context) -> Outside:
         target = Target.of_url(node.urls[0])
     return HttpPostOperator(
         target=target, headers=node.headers, code_field=node.code_field, capture_response=node.capture_response,
-        timeout=node.timeout,
+        timeout=node.timeout, step=context.step,
     )  # fmt: skip
 
 

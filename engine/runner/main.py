@@ -35,7 +35,7 @@ def run(spec: ProcessSpec) -> int:
     counted = [Counted(n, status.open_page(spec.status, n.slot)) for n in spec.nodes]
     failure: tuple[str, str] | None = None
     for node in spec.nodes:
-        context = Context(spec.task, node.name, clock.now, spec.zone, settings=spec.settings)
+        context = Context(spec.task, node.name, clock.now, spec.zone, settings=spec.settings, step=counted[0].page.step)
         try:
             operators.append(build(decode_node(node.plan), context))
         except TaskError as error:

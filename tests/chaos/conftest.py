@@ -1,4 +1,4 @@
-"""Servers that something bad happens to."""
+"""A server that something bad happens to, one a module: it survives, and its tests delete their tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _nothing_left() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with Server() as started:
         yield started

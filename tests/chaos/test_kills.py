@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chaos.loads import Load, check_in_order, take_until
-from tests.harness import Processes, Server
+from tests.harness import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.harness import Receiver
+    from tests.harness import Receiver, Server
 
 _KILLS = 2
 _SCRIPT = "stream|from().measurement('m')|where(lambda: \"v\" > 0)|httpPost('{}')"
@@ -37,16 +35,8 @@ def _title(kind: str) -> str:
     return "tickworks: task t node where2" if kind == "node" else f"tickworks: {kind}"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Server]:
-    """One server that survives all of it."""
-    with Server() as started:
-        yield started
-
-
 @pytest.mark.parametrize("kind", list(_RECOVERED))
-def test_nothing_acknowledged_is_lost_by_a_kill_of(kind: str, shared: Server, receiver: Receiver) -> None:
-    server = shared
+def test_nothing_acknowledged_is_lost_by_a_kill_of(kind: str, server: Server, receiver: Receiver) -> None:
     server.define("t", _SCRIPT.format(f"{receiver.url}/t"))
     server.enable("t")
     message = _RECOVERED[kind]

@@ -68,3 +68,5 @@ def test_a_long_list_shows_every_task_once(server: Server) -> None:
     whole = server.call("GET", "/tasks?pattern=s0007")["tasks"]
     assert whole[0]["stats"]["node-stats"].keys() == {"stream0", "from1", "where2", "eval3", "http_out4"}
     assert "processed" in whole[0]["dot"]
+    for task in names:
+        server.delete(task)

@@ -89,6 +89,7 @@ def test_a_stopped_node_stalls_its_own_task_alone_and_nothing_is_lost(server: Se
     for task in ("stopped", "well"):
         server.disable(task)
         assert receiver.take(f"/{task}") == []
+        server.delete(task)
 
 
 def test_a_task_with_a_stopped_node_can_be_disabled() -> None:

@@ -95,6 +95,12 @@ def test_points_are_posted_one_at_a_time_in_order_and_pass_on(cuts: list[int]) -
     assert operator.cardinality == 2
 
 
+def test_each_answer_is_a_step_so_that_a_slow_receiver_is_no_stall() -> None:
+    steps: list[int] = []
+    post(to(step=lambda: steps.append(1)), POINTS, cuts=[])
+    assert len(steps) == len(POINTS)
+
+
 def test_the_url_is_a_template() -> None:
     _, server, _ = post(to('/{{ .Name }}/{{ index .Tags "h" }}?n={{ index (index .Values 0) "v" }}'), POINTS[:2])
     assert server.paths == ["/m/a?n=0", "/m/b?n=1"]
