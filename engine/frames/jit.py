@@ -61,5 +61,9 @@ def kernel(result: types.Type, *arguments: types.Type) -> Callable[[F], F]:
 
 
 def helper(function: F) -> F:
-    """Compile a function that only kernels call; its types follow from theirs."""
+    """Compile a function that only kernels call; its types follow from theirs.
+
+    A call that hands arrays on counts their references, about 2 ns for each: in the innermost loop of a kernel over many
+    arrays that comes to more than the work.
+    """
     return cast("F", numba.njit(cache=True)(function))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from engine.frames.model import Event, Frame, Groups, Section
 
 _FIRST_LINES = 16384
+_SHRINK = 4
 
 
 class JoinOperator:
@@ -239,7 +240,7 @@ class JoinOperator:
         return outbox.frames(0)
 
     def _bytes(self) -> int:
-        sets = int(self._counts[join_sets.HIGH]) * self._sets.shape[1]
+        sets = int(self._counts[join_sets.LIVE]) * self._sets.shape[1]
         own = self._held.used * join_pairs.WIDTH if self._on else 0
         return self._held.bytes + 8 * (sets + own)
 
@@ -252,16 +253,23 @@ class JoinOperator:
         return used
 
     def _compact(self) -> None:
-        """Drop the units that nothing refers to."""
+        """Drop the units that nothing refers to, and room for sets that is far too large."""
         used = self._used()
         units = np.flatnonzero(used)
         numbers = np.cumsum(used, dtype=np.int64) - 1
         join_sets.renumber_units(self._slots.live(), self._sources, self._groups, self._sets, numbers)
         if self._on:
             join_pairs.renumber_units(self._key_slots.live(), self._keys, self._own, numbers)
-            own = self._own.take(units, axis=0)
-            self._own = grown(own, len(self._own), None) if len(units) else self._own
+            self._own[: len(units)] = self._own.take(units, axis=0)
         self._held.keep(units)
+        if self._on and len(self._own) > len(self._held.place):
+            self._own = self._own[: len(self._held.place)].copy()
+        live = int(self._counts[join_sets.LIVE])
+        if len(self._sets) > _SHRINK * live + _FIRST_LINES:
+            packed = np.empty((max(2 * live, _FIRST_LINES), self._sets.shape[1]), np.int64)
+            join_sets.repack(self._slots.live(), self._sources, self._groups, self._sets, self._counts, packed)
+            self._sets = packed
+            self._out = np.empty((_FIRST_LINES, self._out.shape[1]), np.int64)
 
     def snapshot(self) -> Any:
         """Plain msgpack values; slot, set and unit numbers are kept."""

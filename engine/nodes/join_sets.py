@@ -197,3 +197,32 @@ def renumber_units(slots: Any, n: Any, groups: Any, sets: Any, numbers: Any) -> 
                 if unit >= 0:
                     sets[at, UNITS + s] = numbers[unit]
             at = sets[at, NEXT]
+
+
+@kernel(types.void, I64, INT, LINES, LINES, I64_OUT, LINES)
+def repack(slots: Any, n: Any, groups: Any, sets: Any, counts: Any, packed: Any) -> Any:
+    """Move the sets of these groups, which are all there are, to the front of another array."""
+    high = 0
+    for slot in slots:
+        at = groups[slot, FIRST]
+        prev = np.int64(-1)
+        if at >= 0:
+            groups[slot, FIRST] = high
+        while at >= 0:
+            for c in range(UNITS + n):
+                packed[high, c] = sets[at, c]
+            packed[high, PREV] = prev
+            for s in range(n):
+                if groups[slot, GROUP + n + s] == at:
+                    # Behind all numbers of the old array, so that no set that follows is taken for it.
+                    groups[slot, GROUP + n + s] = len(sets) + high
+            prev = np.int64(high)
+            high += 1
+            at = sets[at, NEXT]
+            packed[prev, NEXT] = high if at >= 0 else -1
+        groups[slot, LAST] = prev
+        for s in range(n):
+            if groups[slot, GROUP + n + s] >= len(sets):
+                groups[slot, GROUP + n + s] -= len(sets)
+    counts[FREE] = -1
+    counts[HIGH] = high

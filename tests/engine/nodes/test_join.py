@@ -16,7 +16,7 @@ from engine.operator import TaskError
 from tests.engine.nodes.fan_in import JoinModel, check_fan_in, frames_by_parent, interleaved
 from tests.engine.nodes.messages import NIL, Barrier, Batch, Delete, Group, Message, Point, Row, messages_of
 from tests.engine.nodes.messages import SECOND as S
-from tests.engine.nodes.strategies import NAMES, TAGS, VALUES, fields, times
+from tests.engine.nodes.strategies import NAMES, SOME, TAGS, VALUES, fields, times
 
 DIMS = st.sampled_from([(), ("h",), ("h",), ("h", "r"), ("r",)])
 FILLS = st.sampled_from([None, "none", "null", "null", 0, 0.0, 7, -1.5, True])
@@ -63,6 +63,7 @@ def made(given_properties: dict[str, Any]) -> JoinOperator:
 
 
 @pytest.mark.parametrize("edge", [STREAM, BATCH])
+@SOME
 @given(st.integers(2, 3), st.data())
 def test_joins_are_those_of_the_model(edge: str, sources: int, data: st.DataObject) -> None:
     how = data.draw(properties(sources))
@@ -73,6 +74,7 @@ def test_joins_are_those_of_the_model(edge: str, sources: int, data: st.DataObje
 
 
 @pytest.mark.parametrize("edge", [STREAM, BATCH])
+@SOME
 @given(st.integers(2, 3), st.sampled_from([("h",), ("r",), ("r", "h"), ("x",)]), st.data())
 def test_joins_on_fewer_dimensions_are_those_of_the_model(
     edge: str, sources: int, on: tuple[str, ...], data: st.DataObject
@@ -87,12 +89,16 @@ def test_joins_on_fewer_dimensions_are_those_of_the_model(
 
 
 @pytest.mark.parametrize("on", [(), ("h",)])
+@SOME
 @given(st.data())
 def test_room_for_sets_and_output_grows_as_it_is_needed(on: tuple[str, ...], data: st.DataObject) -> None:
     how = {**data.draw(properties(2)), "on": on, "fill": "null"}
     dims = [("h",), ("h", "r") if on else ("h",)]
     sent = interleaved(data, [data.draw(source(STREAM, d, by_name=False, most=20)) for d in dims])
-    with mock.patch.object(join, "_FIRST_LINES", 1):
+    with (
+        mock.patch.object(join, "_FIRST_LINES", 1),
+        mock.patch.object(join, "_SHRINK", data.draw(st.sampled_from([1, 4]))),
+    ):
         check_fan_in(lambda: made(how), JoinModel(**how), sent, data)
 
 
@@ -322,6 +328,15 @@ def test_what_has_left_takes_up_no_room() -> None:
     operator = joined(most=20_000)
     for t in range(2000):
         assert len(through(operator, sent_of(f"a{t} b{t}"))) == 1
+
+
+def test_room_shrinks_when_sources_have_caught_up() -> None:
+    operator = joined()
+    for src in "ab":
+        for start in range(0, 40_000, 4_000):
+            through(operator, sent_of(" ".join(f"{src}{t}" for t in range(start, start + 4_000))), cuts=[])
+    operator.snapshot()
+    assert len(operator._sets) <= join._FIRST_LINES
 
 
 def test_an_unknown_fill_is_refused() -> None:

@@ -14,10 +14,11 @@ from engine.operator import TaskError
 from tests.engine.nodes.fan_in import Sent, UnionModel, check_fan_in, frames_by_parent, interleaved
 from tests.engine.nodes.messages import SECOND as S
 from tests.engine.nodes.messages import Barrier, Delete, Group, Message, Point, messages_of
-from tests.engine.nodes.strategies import ODD_VALUES, batches, streams
+from tests.engine.nodes.strategies import ODD_VALUES, SOME, batches, streams
 
 
 @pytest.mark.parametrize("edge", [STREAM, BATCH])
+@SOME
 @given(st.integers(1, 3), st.sampled_from(["", "", "all", "m"]), st.data())
 def test_unions_are_those_of_the_model(edge: str, parents: int, rename: str, data: st.DataObject) -> None:
     draw = streams if edge == STREAM else batches
