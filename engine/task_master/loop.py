@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,6 @@ from engine.ingest_log.errors import LogError
 from engine.ingest_log.log import IngestLog
 from engine.ingest_log.positions import ResumePositions
 from engine.ingest_log.sync import FileSynced, HelperDied, LogHelper, PagedIn, Synced, SyncFailed
-from engine.process import fork_into
 from engine.runner import spec as specs
 from engine.settings import MAX_SOCKETS
 from engine.status import StatusFile
@@ -31,20 +29,22 @@ from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
+from engine.task_master.orders import Orders
 from engine.task_master.overload import overloaded
 from engine.task_master.overview import overview, select
 from engine.task_master.placement import PlacementError, place
 from engine.task_master.resume import LOOK_S, Resume
 from engine.task_master.retention import Loss, Need, Retention
 from engine.task_master.stalls import Stalls, observe
+from engine.task_master.store_link import StoreLink
 from engine.task_master.throughput import Throughput
-from engine.zygote import PACKET
+from engine.task_master.zygote_link import ZygoteDied, ZygoteLink
 from transports.context import new_context, socket_limit
 from transports.paths import RunDirectory
 from transports.zmq_edge import ipc_collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from engine.ingest_log.segment import Damage, NotResident
     from engine.settings import Addresses, Settings
@@ -68,10 +68,7 @@ class Supervisor:
         self._settings = settings
         self._addresses = addresses
         self._log = logs.get_logger(process="supervisor")
-        self._zygote: socket.socket | None = None
-        self._zygote_pid = 0
-        self._zygote_queue: deque[bytes] = deque()
-        self._start_zygote()
+        self._zygote = ZygoteLink(settings.log_level)
         # Contexts come after the first fork, so that the zygote never holds one.
         self._context = new_context(max_sockets=min(MAX_SOCKETS, socket_limit()))
         self._run_dir = RunDirectory(Path(addresses.run_dir))
@@ -119,9 +116,9 @@ class Supervisor:
         # Writers may be slowed; a task that feeds itself never is, or it could not catch up.
         self._loopback = self._way_in(addresses.loopback)
         self._router = rpc.router(self._context, f"ipc://{addresses.control}")
-        self._store = rpc.dealer(self._context, f"ipc://{addresses.store}", b"supervisor")
+        self._store = StoreLink(self._context, f"ipc://{addresses.store}")
+        self._orders = Orders(settings, addresses)
         self._serial = itertools.count(1)
-        self._store_waiting: dict[int, Callable[[bool, Any], None]] = {}
         self._enabled_after: str | None = None
         self._enabled_again = 0.0
         self._enabled_number = 0
@@ -157,11 +154,11 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGHUP, self._on_hangup)
         poller = self._poller
-        for s in (self._ingest, self._loopback, self._router, self._store):
+        for s in (self._ingest, self._loopback, self._router, self._store.socket):
             poller.register(s, zmq.POLLIN)
         for descriptor in (wake, self._helper.fileno()):
             poller.register(descriptor, zmq.POLLIN)
-        self._watch_zygote()
+        self._zygote.watch(poller)
         self._ask_enabled("")
         while not self._stopping:
             timeout = self._next_timeout()
@@ -174,9 +171,9 @@ class Supervisor:
                     self._ask_node(_NOBODY, 0, process, "reload", {}, _RELOAD_TIMEOUT_S)
             if self._router in ready:
                 self._on_router()
-            if self._store in ready:
-                self._on_store()
-            if self._zygote is not None and self._zygote.fileno() in ready:
+            if self._store.socket in ready:
+                self._store.hear()
+            if self._zygote.fileno() in ready:
                 self._on_zygote()
             if self._helper.fileno() in ready:
                 self._on_helper()
@@ -316,7 +313,7 @@ class Supervisor:
                 self._log.info("node goes on", task=change.task, node=change.node, after=round(change.seconds, 1))
         for process in self._stalls.overdue(now):
             self._log.error("stalled node is killed", process=process)
-            self._order("kill", process)
+            self._zygote.order("kill", process)
 
     def _dealt(self, task: str) -> int:
         t = self._lifecycle.tasks.get(task)
@@ -328,18 +325,14 @@ class Supervisor:
     def _suspend(self) -> None:
         """End at once: nothing is flushed; what was acknowledged and not processed is in the log."""
         self._log.info("supervisor stopping")
-        if self._zygote is not None:
-            self._zygote.close()
-        if self._zygote_pid:
-            os.kill(self._zygote_pid, signal.SIGKILL)
-            os.waitpid(self._zygote_pid, 0)
+        self._zygote.close()
         self._resume.close(self._lifecycle.tasks.values())
         for fork in list(self._forks):
             self._forks.close(fork.task)
         self._helper.close()
         self._ingest_log.close()
         self._pages.close()
-        for s in (self._ingest, self._loopback, self._router, self._store):
+        for s in (self._ingest, self._loopback, self._router, self._store.socket):
             s.close(0)
         self._context.term()
 
@@ -465,83 +458,31 @@ class Supervisor:
 
     # ------------------------------------------------------------------ zygote
 
-    def _start_zygote(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for s in (ours, theirs):
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
-        level = self._settings.log_level
-
-        def body() -> int:
-            from engine import zygote  # noqa: PLC0415 - what it loads belongs to the zygote
-
-            return zygote.main(theirs, level)
-
-        self._zygote_pid = fork_into("zygote", body, keep=[theirs.fileno()])
-        logs.board().started("zygote", self._zygote_pid)
-        theirs.close()
-        ours.setblocking(False)
-        self._zygote = ours
-
-    def _watch_zygote(self) -> None:
-        assert self._zygote is not None
-        self._poller.register(self._zygote.fileno(), zmq.POLLIN)
-
-    def _order(self, *what: Any) -> None:
-        self._zygote_queue.append(msgspec.msgpack.encode(what))
-        self._send_orders()
-
-    def _send_orders(self) -> None:
-        if self._zygote is None:
-            return
-        descriptor = self._zygote.fileno()
-        while self._zygote_queue:
-            try:
-                self._zygote.send(self._zygote_queue[0])
-            except BlockingIOError:
-                self._poller.modify(descriptor, zmq.POLLIN | zmq.POLLOUT)
-                return
-            except OSError:
-                return
-            self._zygote_queue.popleft()
-        if descriptor in dict(self._poller.sockets):
-            self._poller.modify(descriptor, zmq.POLLIN)
-
     def _on_zygote(self) -> None:
-        self._send_orders()
-        assert self._zygote is not None
-        while True:
-            try:
-                packet = self._zygote.recv(PACKET)
-            except BlockingIOError:
-                return
-            except OSError:
-                packet = b""
-            if not packet:
-                self._zygote_died()
-                return
-            match msgspec.msgpack.decode(packet):
-                case ["forked", str(identity), int(pid)]:
-                    process = self._lifecycle.processes.get(identity)
-                    if process is not None:
-                        process.pid = pid
-                case ["exit", str(identity), int(), int(code)]:
-                    self._do(self._lifecycle.exited(identity, code, clock.monotonic()))
-                case ["refused", str(identity), str(text)]:
-                    process = self._lifecycle.processes.get(identity)
-                    node = process.nodes[-1] if process is not None else ""
-                    self._do(self._lifecycle.failed(identity, node, text))
-                    self._do(self._lifecycle.exited(identity, 1, clock.monotonic()))
+        try:
+            for event in self._zygote.events():
+                self._heard(event)
+        except ZygoteDied as died:
+            self._zygote_died(died.status)
 
-    def _zygote_died(self) -> None:
+    def _heard(self, event: Sequence[Any]) -> None:
+        match event:
+            case ["forked", str(identity), int(pid)]:
+                process = self._lifecycle.processes.get(identity)
+                if process is not None:
+                    process.pid = pid
+            case ["exit", str(identity), int(), int(code)]:
+                self._do(self._lifecycle.exited(identity, code, clock.monotonic()))
+            case ["refused", str(identity), str(text)]:
+                process = self._lifecycle.processes.get(identity)
+                node = process.nodes[-1] if process is not None else ""
+                self._do(self._lifecycle.failed(identity, node, text))
+                self._do(self._lifecycle.exited(identity, 1, clock.monotonic()))
+
+    def _zygote_died(self, status: int) -> None:
         """All nodes died with it: start another and let the life cycle restart the tasks."""
-        assert self._zygote is not None
-        self._poller.unregister(self._zygote.fileno())
-        self._zygote.close()
-        _, status = os.waitpid(self._zygote_pid, 0)
-        self._log.error("zygote died", status=os.waitstatus_to_exitcode(status))
-        self._zygote_queue.clear()
-        self._start_zygote()
-        self._watch_zygote()
+        self._log.error("zygote died", status=status)
+        self._zygote.restart()
         now = clock.monotonic()
         for identity in list(self._lifecycle.processes):
             self._do(self._lifecycle.exited(identity, -signal.SIGKILL, now, blame=False))
@@ -567,74 +508,31 @@ class Supervisor:
                     self._resume.forget(task)
                     self._retention.forget(task)
                 case life.Kill(process):
-                    self._order("kill", process)
+                    self._zygote.order("kill", process)
                 case life.Release(process):
                     for slot in process.slots:
                         self._pages.give_back(slot)
                 case life.Answer(request, error):
                     self._answer(request, error)
                 case life.KeepError(task, error):
-                    self._tell_store("task_error", id=task, error=error)
+                    self._store.tell("task_error", id=task, error=error)
                 case life.Say(level, message, task, fields):
                     getattr(self._log, level)(message, task=task, **dict(fields))
 
     def _spawn(self, task: str) -> None:
         self._log.debug("task starting", task=task)
         t = self._lifecycle.tasks[task]
-        engine = self._settings.engine
-        plan = t.definition.plan
         try:
-            layout = place(plan, lambda: self._run_dir.new_path("e"))
-            nodes = {n["name"]: n for n in plan["nodes"]}
-            processes, orders = [], []
-            for placed in layout.processes:
-                identity = self._lifecycle.new_process_id(task, placed.nodes[-1])
-                slots = tuple(self._pages.take() for _ in placed.nodes)
-                processes.append(life.Process(identity, task, tuple(placed.nodes), slots, max(1, len(placed.parents))))
-                members = [
-                    specs.NodeSpec(
-                        name,
-                        nodes[name]["kind"],
-                        slot,
-                        nodes[name],
-                        len(nodes[name]["children"]),
-                        layout.keep.get(name, (None, None)),
-                    )
-                    for name, slot in zip(placed.nodes, slots, strict=True)
-                ]
-                orders.append(
-                    specs.ProcessSpec(
-                        identity,
-                        task,
-                        members,
-                        placed.parents,
-                        placed.children,
-                        f"ipc://{self._addresses.control}",
-                        self._addresses.status,
-                        placed.outside,
-                        engine.max_frame_rows,
-                        engine.max_frame_bytes,
-                        engine.zone,
-                        {
-                            "endpoints": self._settings.endpoints,
-                            "hostname": self._settings.hostname,
-                            "join_buffer_bytes": engine.join_buffer_bytes,
-                            "alerts": f"ipc://{self._addresses.alerts}",
-                            "ingest": f"ipc://{self._addresses.loopback}",
-                        },
-                        placed.columns,
-                        # What follows a crash is given frame by frame, each waiting for the one before it.
-                        0 if t.suspects.fence else 250,
-                    )
-                )
+            layout = place(t.definition.plan, lambda: self._run_dir.new_path("e"))
+            made = self._orders.make(t, layout, self._lifecycle.new_process_id, self._pages.take)
         except (RuntimeError, PlacementError) as error:
             self._do(self._lifecycle.cannot_place(task, str(error)))
             return
         if t.resume is not None:
             self._forks.want(task, t.definition.dbrps, sorted(layout.measurements))
-        self._do(self._lifecycle.placed(task, layout, processes))
-        for spec in orders:
-            self._order("fork", specs.encode(spec))
+        self._do(self._lifecycle.placed(task, layout, [process for process, _ in made]))
+        for _, spec in made:
+            self._zygote.order("fork", specs.encode(spec))
 
     def _open_fork(self, task: str, position: int | None, fence: int) -> None:
         t = self._lifecycle.tasks[task]
@@ -801,32 +699,12 @@ class Supervisor:
 
     # ------------------------------------------------------------------ store
 
-    def _tell_store(self, operation: str, **arguments: Any) -> None:
-        self._store.send(rpc.pack_request(0, operation, arguments), zmq.DONTWAIT)
-
-    def _ask_store(self, operation: str, then: Callable[[bool, Any], None], **arguments: Any) -> int:
-        number = next(self._serial)
-        self._store_waiting[number] = then
-        self._store.send(rpc.pack_request(number, operation, arguments), zmq.DONTWAIT)
-        return number
-
-    def _on_store(self) -> None:
-        while True:
-            try:
-                message = self._store.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            number, ok, value = rpc.unpack(message)
-            then = self._store_waiting.pop(number, None)
-            if then is not None:
-                then(ok, value)
-
     def _ask_enabled(self, after: str) -> None:
         """A store that dies meanwhile has forgotten the question: it is asked again."""
         self._enabled_after = after
         self._enabled_again = clock.monotonic() + _STORE_TIMEOUT_S
-        self._store_waiting.pop(self._enabled_number, None)
-        self._enabled_number = self._ask_store("enabled_tasks", self._start_enabled, after=after, limit=100)
+        self._store.forget(self._enabled_number)
+        self._enabled_number = self._store.ask("enabled_tasks", self._start_enabled, after=after, limit=100)
 
     def _start_enabled(self, ok: bool, value: Any) -> None:
         """Start the tasks that were enabled when the server last ran, in the order of their ids."""
