@@ -32,7 +32,7 @@ def _bash(line: str) -> list[str]:
     [
         ("tickworks en", ["enable"]),
         ("tickworks -u", ["-url"]),
-        ("tickworks -url http://127.0.0.1:1 sh", ["show"]),
+        ("tickworks -url http://127.0.0.1:1 dis", ["disable"]),
         ("tickworks define x -t", ["-tick", "-type", "-template"]),
         ("tickworks define x -tick a.tick -d", ["-dbrp"]),
         ("tickworks define x -dbrp d.r --no", ["--no-reload"]),
@@ -40,7 +40,7 @@ def _bash(line: str) -> list[str]:
         ("tickworks logs -level e", ["error"]),
         ("tickworks top --sort m", ["memory"]),
         ("tickworks stats g", ["general"]),
-        ("tickworks list t", ["tasks"]),
+        ("tickworks list ta", ["tasks"]),
         ("tickworks tick f", ["fmt"]),
         # A server that is not there has nothing to offer, and that is no error.
         ("tickworks enable x", []),

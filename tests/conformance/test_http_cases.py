@@ -35,7 +35,7 @@ _LATER = {
 }
 # Steps of other scenarios that need such a resource, or an operator that there is none of yet (queries).
 _STEPS_LATER = {
-    "log-level-and-others": {8, 9},
+    "log-level-and-others": {9},
     "server-basics": {15, 16, 19, 20, 23},
     "task-batch-without-influxdb": {2, 3, 7, 8, 9, 10, 11},
 }
