@@ -44,14 +44,14 @@ KINDS = {float: "float", int: "int", bool: "bool", str: "string"}
 
 def plain(point):
     fields = {
-        k.decode("utf-8", "surrogateescape"): (
+        k.decode("utf-8", "replace"): (
             KINDS[type(v)],
             v.encode("utf-8", "surrogateescape") if isinstance(v, str) else v,
         )
         for k, v in point.fields.items()
     }
-    tags = {k.decode("utf-8", "surrogateescape"): v for k, v in point.tags}
-    return {"name": point.name.decode("utf-8", "surrogateescape"), "time": point.time, "tags": tags, "fields": fields}
+    tags = {k.decode("utf-8", "replace"): v for k, v in point.tags}
+    return {"name": point.name.decode("utf-8", "replace"), "time": point.time, "tags": tags, "fields": fields}
 
 
 def got(parser, pieces, precision="n"):
