@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PACKET = 1 << 22
 """The largest order: a task whose node needs more text than this is refused."""
 
-NODE_NICE = 5
+NODE_NICE = 10
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
