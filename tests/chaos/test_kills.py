@@ -45,7 +45,8 @@ def test_nothing_acknowledged_is_lost_by_a_kill_of(kind: str, server: Server, re
         for _ in range(_KILLS):
             load.wait_more(10)
             said = server.count_log(lambda r: r["msg"] == message)
-            pid = server.processes()[_title(kind)]
+            # What is started in place of a process has its name a moment later than the log has the news.
+            pid = server.wait_until(lambda: server.processes().get(_title(kind), 0), bool)
             victims.add_tree(pid)
             os.kill(pid, signal.SIGKILL)
             # The tree of what was killed leaves nobody behind.
