@@ -111,22 +111,25 @@ class Operator(Protocol):
         """Groups that have state (`working_cardinality`)."""
 
 
-@runtime_checkable
-class Answering(Protocol):
+# What an operator can do beyond that is said by plain base classes: asking a protocol touches hundreds of shared pages.
+
+
+class Answering:
     """An operator that answers questions from outside between two frames (httpOut)."""
 
     path: str
 
     def answer(self) -> tuple[int, bytes]:
         """HTTP status and body."""
+        raise NotImplementedError
 
 
-@runtime_checkable
-class Reloading(Protocol):
+class Reloading:
     """An operator that has loaded something from outside and can load it anew between two frames (sideload)."""
 
     def reload(self) -> None:
         """Raises an exception whose text says what failed; nothing has changed then."""
+        raise NotImplementedError
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_M_ARENA_MAX = -8
 _KEPT_BYTES = 8 << 20
 EXIT_USAGE = 2
 """Exit status for what the user must mend: a port in use, an unreadable file."""
@@ -29,6 +29,8 @@ EXIT_USAGE = 2
 # Looked up once, here: a forked child that looks up for itself dirties half a megabyte of what it shares with its parent.
 _libc_prctl = ctypes.CDLL(None, use_errno=True).prctl
 _mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+# Through PyDLL the child has the interpreter's lock, as its parent had.
+_libc_fork = ctypes.PyDLL(None, use_errno=True).fork
 
 
 def _prctl(option: int, value: int) -> None:
@@ -94,23 +96,49 @@ def close_inherited(keep: Iterable[int]) -> None:
 
 def fork_into(title: str, body: Callable[[], int], keep: Iterable[int] = ()) -> int:
     """Fork a child that runs `body` and exits with its result; the child's pid."""
+
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
+
+    def prepare() -> None:
+        default_signals()
+        ignore_terminal()
+        close_inherited(keep)
+        keep_memory()
+
     pid = os.fork()
     if pid == 0:
-        _run_child(parent, title, body, keep)
+        _run_child(parent, title, prepare, body)
     return pid
 
 
-def _run_child(parent: int, title: str, body: Callable[[], int], keep: Iterable[int]) -> NoReturn:
+def fork_alike(title: str, body: Callable[[], int]) -> int:
+    """As `fork_into`, from a process that `fork_into` made, that changed nothing of what a child sets up and has one thread.
+
+    The child keeps the standard descriptors alone. It is forked without what Python does after a fork (new locks, no other
+    threads, a fresh seed for `random`): there is nothing to put right, and each page that it would write to is one that the
+    child no longer shares. Raises OSError where there can be no process.
+    """
+    parent = os.getpid()
+    pid: int = _libc_fork()
+    if pid == 0:
+        _run_child(parent, title, _close_all, body)
+    if pid < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return pid
+
+
+def _close_all() -> None:
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def _run_child(parent: int, title: str, prepare: Callable[[], None], body: Callable[[], int]) -> NoReturn:
     status = 1
     try:
-        default_signals()
-        ignore_terminal()
         die_with(parent)
-        close_inherited(keep)
-        keep_memory()
+        prepare()
         set_title(title)
         status = body()
     except SystemExit as leaving:

@@ -1,15 +1,15 @@
 """The zygote: a process with the node code imported and the kernels loaded that forks one child a node on request.
 
 It is single-threaded, has no ZeroMQ context, and talks to the supervisor over one Unix socket of packets, each a
-msgpack array: to it `["fork", spec]`, `["kill", id]`; from it `["ready"]`, `["forked", id, pid]`, `["refused", id,
-text]`, `["exit", id, pid, status]` (a signal as a negative number). It is the only process that signals a node, and
+msgpack array: to it `["fork", [spec, ...]]`, `["kill", id]`; from it `["ready"]`, `["forked", id, pid]`, `["refused", id,
+text]`, `["exit", id, pid, status]` (a signal as a negative number). Processes that are ordered together are prepared
+together before they are forked (engine.runner.prepared). It is the only process that signals a node, and
 does so through the descriptor of the process, so that no reused pid is ever hit.
 """
 
 from __future__ import annotations
 
 import errno
-import gc
 import importlib
 import os
 import select
@@ -20,17 +20,22 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine import logs
-from engine.process import fork_into
+from engine import heap, logs
+from engine.process import fork_alike
 from engine.runner import spec as specs
 
 if TYPE_CHECKING:
     import socket
 
+    from engine.runner.prepared import Prepared
+
 PACKET = 1 << 22
 """The largest order: a task whose node needs more text than this is refused."""
 
 NODE_NICE = 10
+
+_TOGETHER = 8
+"""So many processes are prepared before the first of them is forked: what they share grows, and so does that one's wait."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -77,14 +82,21 @@ class Zygote:
                 return False
             order, argument = _decode(packet)
             if order == "fork":
-                self._fork(argument)
+                ordered = [specs.decode(raw) for raw in argument]
+                for start in range(0, len(ordered), _TOGETHER):
+                    self._fork(ordered[start : start + _TOGETHER])
             else:
                 self._kill(argument)
 
-    def _fork(self, raw: bytes) -> None:
-        spec = specs.decode(raw)
+    def _fork(self, ordered: list[specs.ProcessSpec]) -> None:
+        from engine.runner.prepared import prepare_early  # noqa: PLC0415 - loaded by `main`, after the fork from the supervisor
+
+        for spec, prepared in [(spec, prepare_early(spec)) for spec in ordered]:
+            self._fork_one(spec, prepared)
+
+    def _fork_one(self, spec: specs.ProcessSpec, prepared: Prepared | None) -> None:
         try:
-            pid = fork_into(spec.title, lambda: _node(spec))
+            pid = fork_alike(spec.title, lambda: _node(spec, prepared))
         except OSError as error:
             self._say("refused", spec.id, f"cannot start a process: {error.strerror}")
             return
@@ -132,18 +144,21 @@ def yield_to_ingest() -> None:
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _node(spec: specs.ProcessSpec) -> int:
+def _node(spec: specs.ProcessSpec, prepared: Prepared | None) -> int:
     from engine.runner.main import run  # noqa: PLC0415 - loaded before the first fork
+    from engine.runner.prepared import prepare  # noqa: PLC0415 - as above
 
     yield_to_ingest()
-    return run(spec)
+    return run(prepared or prepare(spec))
 
 
-def main(channel: socket.socket, level: str) -> int:
+def main(channel: socket.socket, level: str, run_dir: str) -> int:
     """The body of the zygote process: load everything that nodes need, then fork on request."""
-    importlib.import_module("engine.runner.main")
-    importlib.import_module("engine.runner.rehearsal").rehearse()
+    rehearsal = importlib.import_module("engine.runner.rehearsal")
+    rehearsal.rehearse()
     logs.configure(level)
-    gc.collect()
-    gc.freeze()
-    return Zygote(channel).run()
+    rehearsal.rehearse_start(run_dir)
+    filling = heap.settle()
+    status = Zygote(channel).run()
+    del filling
+    return status

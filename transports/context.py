@@ -29,7 +29,8 @@ def new_context(*, io_threads: int = 1, max_sockets: int = 4096) -> Context:
         context.term()
         raise ValueError(f"max_sockets is {max_sockets}, and this libzmq allows 1 to {most}")
     context.set(zmq.MAX_SOCKETS, max_sockets)
-    context.linger = 0
+    # Sockets that are closed with something unsent do not hold the end of the context up.
+    context.set(zmq.BLOCKY, 0)
     return context
 
 

@@ -368,11 +368,13 @@ def _meet(
         raise OSError(errno.ENAMETOOLONG, "the path of an edge is too long for a socket", path)
     socket = context.socket(kind)
     try:
-        socket.linger = 0
-        socket.sndhwm = socket.rcvhwm = limits.messages
-        socket.reconnect_ivl = -1
+        # Called by their numbers: pyzmq's attributes look the option up in each class, and touch pages that nodes share.
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, limits.messages)
+        socket.setsockopt(zmq.RCVHWM, limits.messages)
+        socket.setsockopt(zmq.RECONNECT_IVL, -1)
         # A peer that is stopped during the handshake is slow, not gone.
-        socket.handshake_ivl = 0
+        socket.setsockopt(zmq.HANDSHAKE_IVL, 0)
         lifeline = lifelines.join(path)
         if lifeline is None:
             socket.bind(f"ipc://{mine}")

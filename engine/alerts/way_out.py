@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -58,8 +58,7 @@ class WayOut(Protocol):
         """Hand over; does not wait. Bound: what one frame triggers, since nothing is read while too much is under way."""
 
 
-@runtime_checkable
-class Alerting(Protocol):
+class Alerting:
     """An operator that has something to tell the alert service."""
 
     introduction: Introduction
@@ -67,6 +66,8 @@ class Alerting(Protocol):
 
     def attach(self, way_out: WayOut, server: Server) -> None:
         """Called once, before the first frame."""
+        raise NotImplementedError
 
     def dealt(self, counts: Sequence[int]) -> None:
         """The service has dealt with events: how many were inhibited, and how many of each level were not."""
+        raise NotImplementedError

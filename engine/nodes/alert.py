@@ -16,7 +16,7 @@ from engine.alerts.events import Signal
 from engine.alerts.levels import NAMES
 from engine.alerts.text_columns import Verdicts
 from engine.alerts.texts import ServerInfo
-from engine.alerts.way_out import Server
+from engine.alerts.way_out import Alerting, Server
 from engine.frames.model import STREAM
 from engine.frames.reshape import take
 from engine.nodes.alert_conditions import Conditions
@@ -60,7 +60,7 @@ class Rules:
     every: bool = False
 
 
-class AlertOperator(Grouped):
+class AlertOperator(Grouped, Alerting):
     """`lambdas`: info, warn, crit, and their resets. Raises TaskError for what cannot start."""
 
     def __init__(

@@ -16,6 +16,7 @@ from engine.frames.reshape import take
 from engine.nodes.arrivals import Arrivals
 from engine.nodes.grouped import Grouped
 from engine.nodes.pool import Pool, Schema, schema_of
+from engine.operator import Answering
 from engine.rows import UnsupportedValueError, batch_rows, document, point_rows
 from engine.slots import grown
 
@@ -30,7 +31,7 @@ _NOTHING, _BARRIER = -2, -1
 _SLACK = 8192
 
 
-class HttpOutOperator(Grouped):
+class HttpOutOperator(Grouped, Answering):
     """`path` is the endpoint; `batch` says whether the edge carries batches. `answer` gives the HTTP status and body."""
 
     def __init__(self, *, endpoint: str, batch: bool = False) -> None:

@@ -294,6 +294,14 @@ MAKERS: Final[Mapping[type[Node], Callable[[Any, Context], Operator | Outside]]]
 )
 
 
+_READ_OUTSIDE: Final = frozenset({Sideload.method})
+
+
+def reads_outside(method: str) -> bool:
+    """Whether making the operator of this kind of node waits for files or other servers."""
+    return method in _READ_OUTSIDE
+
+
 def build(node: Node, context: Context) -> Operator | Outside:
     """The operator of a declared node. Raises TaskError where the kind has none, or the node cannot be started."""
     maker = MAKERS.get(type(node))

@@ -17,7 +17,7 @@ from engine.frames.model import ABSENT, ABSENT_CODE, PRESENT, FieldColumn, Kind,
 from engine.frames.strings import Strings, concat_strings
 from engine.nodes.defaults import choose
 from engine.nodes.regroup import by_tags
-from engine.operator import Stateless, TaskError
+from engine.operator import Reloading, Stateless, TaskError
 from engine.templates import ExecutionError, ParseError, TextMap, parse
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _Found:
     untouched: bool = False
 
 
-class SideloadOperator(Stateless):
+class SideloadOperator(Stateless, Reloading):
     """`order` are template texts; `fields` (float, int, bool or str) and `tags` are defaults by name."""
 
     def __init__(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from engine import clock
+from engine import clock, logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ LINES_A_SECOND = 100.0
 class Diagnostics:
     """A bucket of `LINES_A_SECOND`; what does not fit is counted and said in one line later."""
 
-    def __init__(self, log: Any, nodes: Sequence[str], reports: Sequence[Report]) -> None:
-        self._logs = [log.bind(node=n) for n in nodes]
+    def __init__(self, task: str, nodes: Sequence[str], reports: Sequence[Report]) -> None:
+        self._logs = [logs.get_logger(process="node", task=task, node=n) for n in nodes]
         self._nodes = list(nodes)
         self._reports = list(reports)
         self._level = LINES_A_SECOND

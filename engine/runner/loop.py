@@ -107,12 +107,15 @@ class Loop:
                 poller.register(s, zmq.POLLIN)
         return poller
 
-    def run(self) -> int:
+    def begin(self) -> None:
+        """Say that all is ready, with counters of their own there from the start."""
         for words in self._words:
             words[status.STATE] = status.RUNNING
-        # Counters of their own are there from the start.
         self._chain.publish()
         self._control.ready()
+
+    def run(self) -> int:
+        self.begin()
         try:
             while self._open:
                 self._turn()

@@ -1,25 +1,37 @@
-"""A rehearsal before the first fork: frames of the usual types through every common operator.
+"""A rehearsal before the first fork: frames of the usual types through every common operator, and the start of a process.
 
-The first call of a kernel with some types makes Numba look for the compiled version that fits; done once in the zygote,
-no node has to do it again, so a node's first frame costs what the next ones do. Nothing of it is kept but that.
+The first call of a kernel with some types makes Numba look for the compiled version that fits, and CPython looks up and
+specialises what it meets for the first time; done once in the zygote, no node has to do it again, so a node's first frame
+costs what the next ones do. Nothing of it is kept but that.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import clock
+from engine import clock, rpc
 from engine.frames.codec import decode, encode
 from engine.frames.model import Columns
 from engine.inputs.line_protocol import LineParser
 from engine.nodes import build
 from engine.operator import Context
+from engine.runner.loop import Loop
+from engine.runner.main import opened
+from engine.runner.prepared import prepare_early
 from engine.runner.project import project
+from engine.runner.spec import NodeSpec, ProcessSpec
+from engine.status import StatusFile
 from tickscript import plan
 from tickscript.compile import compile_script
+from transports.context import new_context
+from transports.paths import RunDirectory
 
 if TYPE_CHECKING:
     from engine.frames.model import Frame
+
+_STARTS = 4
+"""CPython specialises a function at its eighth call or so."""
 
 _GROUPED = "stream|from().measurement('m').where(lambda: \"t\" == 'a' OR \"f\" > 0.5).groupBy('t')"
 _WINDOW = "|window().period(4s).every(4s)"
@@ -50,6 +62,32 @@ def rehearse() -> None:
     frames = parser.finish().frames
     for script in SCRIPTS:
         _run(plan.encode(compile_script(script)), frames)
+
+
+def rehearse_start(run_dir: str) -> None:
+    """Make a few processes ready to run, as a child of the zygote does, here. Nobody is at the other ends of their edges."""
+    directory = RunDirectory(Path(run_dir))
+    page, control = directory.new_path("r"), f"ipc://{directory.new_path('r')}"
+    pages = StatusFile.create(Path(page), 1)
+    nodes = plan.encode(compile_script(SCRIPTS[0]))["nodes"]
+    try:
+        with new_context() as context, rpc.router(context, control):
+            for node in nodes * _STARTS:
+                member = NodeSpec(node["name"], node["kind"], 0, node, 1)
+                above, below = [(directory.new_path("r"), "stream")], [(directory.new_path("r"), "stream")]
+                spec = ProcessSpec("rehearsal", "rehearsal", [member], above, below, control, page)
+                _start(spec)
+    finally:
+        pages.close()
+        Path(page).unlink()
+
+
+def _start(spec: ProcessSpec) -> None:
+    prepared = prepare_early(spec)
+    assert prepared is not None
+    with opened(prepared) as loop:
+        assert isinstance(loop, Loop)
+        loop.begin()
 
 
 def _run(task: dict[str, Any], frames: list[Frame]) -> None:

@@ -68,7 +68,7 @@ class Supervisor:
         self._settings = settings
         self._addresses = addresses
         self._log = logs.get_logger(process="supervisor")
-        self._zygote = ZygoteLink(settings.log_level)
+        self._zygote = ZygoteLink(settings.log_level, addresses.run_dir)
         # Contexts come after the first fork, so that the zygote never holds one.
         self._context = new_context(max_sockets=min(MAX_SOCKETS, socket_limit()))
         self._run_dir = RunDirectory(Path(addresses.run_dir))
@@ -531,8 +531,7 @@ class Supervisor:
         if t.resume is not None:
             self._forks.want(task, t.definition.dbrps, sorted(layout.measurements))
         self._do(self._lifecycle.placed(task, layout, [process for process, _ in made]))
-        for _, spec in made:
-            self._zygote.order("fork", specs.encode(spec))
+        self._zygote.fork([specs.encode(spec) for _, spec in made])
 
     def _open_fork(self, task: str, position: int | None, fence: int) -> None:
         t = self._lifecycle.tasks[task]

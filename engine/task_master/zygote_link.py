@@ -20,7 +20,11 @@ from engine.process import fork_into
 from engine.zygote import PACKET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+_SLACK = 64
+"""Bytes that a packet needs beside the specs, and beside each of them."""
 
 
 class ZygoteDied(Exception):
@@ -34,8 +38,9 @@ class ZygoteDied(Exception):
 class ZygoteLink:
     """One zygote after the other. Made before the process has a ZeroMQ context, so that the first has none either."""
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, run_dir: str) -> None:
         self._level = level
+        self._run_dir = run_dir
         self._poller: zmq.Poller | None = None
         self._queue: deque[bytes] = deque()
         self._socket, self._pid = self._start()
@@ -44,12 +49,12 @@ class ZygoteLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for s in (ours, theirs):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PACKET)
-        level = self._level
+        level, run_dir = self._level, self._run_dir
 
         def body() -> int:
             from engine import zygote  # noqa: PLC0415 - what it loads belongs to the zygote
 
-            return zygote.main(theirs, level)
+            return zygote.main(theirs, level, run_dir)
 
         pid = fork_into("zygote", body, keep=[theirs.fileno()])
         logs.board().started("zygote", pid)
@@ -74,6 +79,18 @@ class ZygoteLink:
         self._socket, self._pid = self._start()
         if self._poller is not None:
             self.watch(self._poller)
+
+    def fork(self, specs: Sequence[bytes]) -> None:
+        """Order the processes of a task, together where a packet has room for them."""
+        together: list[bytes] = []
+        room = PACKET - _SLACK
+        for spec in specs:
+            if together and room < len(spec) + _SLACK:
+                self.order("fork", together)
+                together, room = [], PACKET - _SLACK
+            together.append(spec)
+            room -= len(spec) + _SLACK
+        self.order("fork", together)
 
     def order(self, *what: Any) -> None:
         self._queue.append(msgspec.msgpack.encode(what))

@@ -77,7 +77,7 @@ class Node:
         control = Control(self.context, f"ipc://{self.run.new_path()}", "t/drops1#1", [])
         output = Output([ends[1]], 8192, 1 << 20)
         chain = Chain([self.operator], [Counted(spec.nodes[0], self.page)])
-        loop = Loop(spec, chain, [ends[0]], [ends[1]], output, control, Diagnostics(None, [], []))
+        loop = Loop(spec, chain, [ends[0]], [ends[1]], output, control, Diagnostics("t", [], []))
         loop.run()
         for end in ends:
             end.close()
