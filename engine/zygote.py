@@ -157,7 +157,7 @@ def main(channel: socket.socket, level: str, run_dir: str) -> int:
     rehearsal = importlib.import_module("engine.runner.rehearsal")
     rehearsal.rehearse()
     logs.configure(level)
-    rehearsal.rehearse_start(run_dir)
+    rehearsal.rehearse_processes(run_dir)
     filling = heap.settle()
     status = Zygote(channel).run()
     del filling

@@ -118,7 +118,7 @@ class Loop:
         self.begin()
         try:
             while self._open:
-                self._turn()
+                self.turn()
             self._send(self._chain.finish())
             self._diagnostics.write()
             self._flush()
@@ -140,7 +140,7 @@ class Loop:
             words[status.STATE] = status.ENDED
         return 0
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Wait for input, take what is there, and send what follows from it."""
         words = self._words[0]
         words[status.TICK] += 1

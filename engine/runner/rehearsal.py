@@ -7,6 +7,7 @@ costs what the next ones do. Nothing of it is kept but that.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,15 @@ from tickscript import plan
 from tickscript.compile import compile_script
 from transports.context import new_context
 from transports.paths import RunDirectory
+from transports.zmq_edge import ipc_collector, ipc_emitter
 
 if TYPE_CHECKING:
     from engine.frames.model import Frame
+    from transports.context import Context as ZmqContext
 
 _STARTS = 4
 """CPython specialises a function at its eighth call or so."""
+_INPUT = ""
 
 _GROUPED = "stream|from().measurement('m').where(lambda: \"t\" == 'a' OR \"f\" > 0.5).groupBy('t')"
 _WINDOW = "|window().period(4s).every(4s)"
@@ -52,6 +56,54 @@ SCRIPTS = (
 
 def rehearse() -> None:
     """Run the scripts over a few small frames, as node processes would: encoded and decoded between any two nodes."""
+    frames = _frames()
+    for script in SCRIPTS:
+        _run(plan.encode(compile_script(script)), frames)
+
+
+def rehearse_processes(run_dir: str) -> None:
+    """Start the processes of a task one after the other, as children of the zygote do, and let a few frames through each."""
+    directory = RunDirectory(Path(run_dir))
+    page, control = directory.new_path("r"), f"ipc://{directory.new_path('r')}"
+    pages = StatusFile.create(Path(page), 1)
+    task = plan.encode(compile_script(SCRIPTS[0]))
+    messages = _run(task, _frames())
+    try:
+        with new_context() as context, rpc.router(context, control):
+            for node in task["nodes"] * _STARTS:
+                member = NodeSpec(node["name"], node["kind"], 0, node, len(node["children"]))
+                above, below = ([(directory.new_path("r"), "stream")] for _ in range(2))
+                spec = ProcessSpec(
+                    "rehearsal", "rehearsal", [member], above, below if node["children"] else [], control, page
+                )
+                pages.page(0).clear()
+                _perform(context, spec, messages[(node["parents"] or [_INPUT])[0]])
+    finally:
+        pages.close()
+        Path(page).unlink()
+
+
+def _perform(context: ZmqContext, spec: ProcessSpec, messages: list[list[bytes]]) -> None:
+    """One process, without an end: it takes the messages, and what comes of them is taken from it."""
+    prepared = prepare_early(spec)
+    assert prepared is not None
+    page = prepared.counted[0].page
+    with contextlib.ExitStack() as stack:
+        parent = stack.enter_context(ipc_collector(context, spec.parents[0][0], "stream"))
+        loop = stack.enter_context(opened(prepared))
+        children = [stack.enter_context(ipc_emitter(context, path, "stream")) for path, _ in spec.children]
+        assert isinstance(loop, Loop)
+        loop.begin()
+        for number, message in enumerate(messages, 1):
+            parent.collect_wait(message, 1, timeout=None)
+            while (page.taken(0) or 0) < number:
+                loop.turn()
+            for child in children:
+                while child.messages < (page.sent(0) or 0):
+                    child.emit_wait(None)
+
+
+def _frames() -> list[Frame]:
     lines = b"\n".join(
         b'm,t=%s,u=x%d f=%d.25,i=%di,s="v%d",b=t %d' % (b"ab"[k % 2 : k % 2 + 1], k % 3, k % 7, k, k % 2, k * 10**9)
         for k in range(48)
@@ -59,45 +111,18 @@ def rehearse() -> None:
     parser = LineParser(16)
     parser.begin(db="d", rp="r", precision="n", now=0)
     parser.feed(lines)
-    frames = parser.finish().frames
-    for script in SCRIPTS:
-        _run(plan.encode(compile_script(script)), frames)
+    return list(parser.finish().frames)
 
 
-def rehearse_start(run_dir: str) -> None:
-    """Make a few processes ready to run, as a child of the zygote does, here. Nobody is at the other ends of their edges."""
-    directory = RunDirectory(Path(run_dir))
-    page, control = directory.new_path("r"), f"ipc://{directory.new_path('r')}"
-    pages = StatusFile.create(Path(page), 1)
-    nodes = plan.encode(compile_script(SCRIPTS[0]))["nodes"]
-    try:
-        with new_context() as context, rpc.router(context, control):
-            for node in nodes * _STARTS:
-                member = NodeSpec(node["name"], node["kind"], 0, node, 1)
-                above, below = [(directory.new_path("r"), "stream")], [(directory.new_path("r"), "stream")]
-                spec = ProcessSpec("rehearsal", "rehearsal", [member], above, below, control, page)
-                _start(spec)
-    finally:
-        pages.close()
-        Path(page).unlink()
-
-
-def _start(spec: ProcessSpec) -> None:
-    prepared = prepare_early(spec)
-    assert prepared is not None
-    with opened(prepared) as loop:
-        assert isinstance(loop, Loop)
-        loop.begin()
-
-
-def _run(task: dict[str, Any], frames: list[Frame]) -> None:
-    source = task["nodes"][0]["name"]
-    given: dict[str, list[list[bytes]]] = {source: [encode(f) for f in frames]}
+def _run(task: dict[str, Any], frames: list[Frame]) -> dict[str, list[list[bytes]]]:
+    """What each node has emitted, encoded, by its name; what the source was given as that of `_INPUT`."""
+    given: dict[str, list[list[bytes]]] = {_INPUT: [encode(f) for f in frames]}
     for node in task["nodes"]:
         operator: Any = build(plan.decode_node(node), Context("rehearsal", node["name"], clock.now))
         out: list[Frame] = []
-        for slot, parent in enumerate(node["parents"] or [source]):
+        for slot, parent in enumerate(node["parents"] or [_INPUT]):
             for message in given[parent]:
                 out.extend(operator.collect(decode(message), slot))
         project(out, Columns.of((), ()))
         given[node["name"]] = [encode(f) for f in out]
+    return given
