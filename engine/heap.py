@@ -2,32 +2,41 @@
 
 A page is copied as soon as the child writes to it, and for CPython that is also where it only looks: it counts references
 in the objects themselves. What can be helped is where a child's own objects go. They would fill the holes that the
-parent's freed objects left all over its heap, and each hole is on a page of its own; with the holes filled they lie together.
+parent's freed memory left all over its heap, and each hole is on a page of its own; with the holes filled they lie together.
+There are two allocators: CPython's for objects of up to 512 bytes, and the C library's for the rest.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from typing import Any, Final
 
 _POOL: Final = 1 << 14
 """Bytes of one pool of CPython's allocator, which holds objects of one size class."""
-_STEP, _MOST = 16, 512
-"""Bytes between size classes, and of the largest one (CPython's Objects/obmalloc.c)."""
 _HEAD: Final = 48
 """Bytes of a pool before its objects."""
+_STEP, _MOST = 16, 512
+"""Bytes between size classes, and of the largest one (CPython's Objects/obmalloc.c); the C library has the same steps."""
 _ROUNDS: Final = 1000
+
+_LARGEST, _LISTED, _SMALLEST = 1 << 20, 1 << 10, 24
+"""Bytes: the largest block that fills a hole; up to `_LISTED` the C library keeps free blocks by their exact size."""
 
 
 def settle() -> list[Any]:
-    """Collect garbage, fill the holes, and leave what there is to no later collection. Keep the result while you fork."""
+    """Collect garbage, fill the holes, and leave what there is to no later collection. Keep the result while you fork.
+
+    What fills the C library's holes is not counted anywhere and never freed.
+    """
     gc.collect()
-    filling = fill_holes()
+    filling = fill_pools()
+    fill_malloc()
     gc.freeze()
     return filling
 
 
-def fill_holes() -> list[Any]:
+def fill_pools() -> list[Any]:
     """Small objects of each size class, so many that the next one lies in a fresh pool. Harmless where the allocator is another."""
     return [filled for size in range(_STEP, _MOST + 1, _STEP) for filled in _fill(size)]
 
@@ -49,3 +58,45 @@ def _object(size: int) -> Any:
     if size == _STEP:
         return object()
     return float(size) if size == 2 * _STEP else bytes(size - 33)
+
+
+class _Mallinfo(ctypes.Structure):
+    """What mallinfo2(3) gives."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def fill_malloc() -> int:
+    """Take blocks of the C library's heap until none is left but behind all others; how many that were.
+
+    0 where the library does not tell where its heap ends (glibc does since 2.33).
+    """
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return 0
+    library.mallinfo2.restype = _Mallinfo
+    library.sbrk.restype, library.sbrk.argtypes = ctypes.c_size_t, [ctypes.c_ssize_t]
+    library.malloc.restype, library.malloc.argtypes = ctypes.c_size_t, [ctypes.c_size_t]
+    library.free.restype, library.free.argtypes = None, [ctypes.c_size_t]
+    # The last free block grows and shrinks at the end of the heap; every hole lies before it.
+    last = library.sbrk(0) - library.mallinfo2().keepcost
+    taken = 0
+    for size in _sizes():
+        while 0 < (block := library.malloc(size)) < last:
+            taken += 1
+        library.free(block)
+    return taken
+
+
+def _sizes() -> list[int]:
+    """Of blocks that fill holes, falling: where free blocks are kept by ranges of sizes, a fifth apart."""
+    sizes, size = [], _LARGEST
+    while size > _LISTED:
+        sizes.append(size)
+        size = size * 5 // 6
+    return sizes + list(range(_LISTED + 8, _SMALLEST - 1, -_STEP))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -19,7 +21,7 @@ def test_objects_made_after_the_holes_were_filled_lie_together(size):
         del some[::32]
     gc.collect()
     # Without the filling, each would lie in a hole, and few holes in one pool.
-    filling = heap.fill_holes()
+    filling = heap.fill_pools()
     fresh = [bytes(size - 33) for _ in range(POOL // size)]
     assert {sys.getsizeof(o) for o in fresh} == {size}
     assert len({id(o) // POOL for o in fresh}) <= 8
@@ -33,3 +35,22 @@ def test_what_is_there_when_the_heap_settles_is_left_alone_by_later_collections(
         assert not any(o is filling for o in gc.get_objects())
     finally:
         gc.unfreeze()
+
+
+def test_after_filling_the_heap_of_the_c_library_its_blocks_come_from_the_end():
+    # A process of its own: other threads and tests allocate as they like here.
+    script = """
+        import ctypes
+        from engine import heap
+        library = ctypes.CDLL(None)
+        library.malloc.restype, library.malloc.argtypes = ctypes.c_size_t, [ctypes.c_size_t]
+        library.free.argtypes = [ctypes.c_size_t]
+        blocks = [library.malloc(size) for size in (600, 3000, 20000) for _ in range(300)]
+        for block in blocks[::2]:
+            library.free(block)
+        assert heap.fill_malloc() >= 400, "the freed blocks are holes"
+        fresh = [library.malloc(size) for size in (600, 3000, 20000) for _ in range(20)]
+        assert min(fresh) > max(blocks)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
