@@ -51,6 +51,8 @@ SCRIPTS = (
     f"var a = {_GROUPED}{_WINDOW}\nvar b = {_GROUPED}{_WINDOW}\na|join(b).as('a', 'b').fill('null')|httpOut('o')",
     f"var a = {_GROUPED}\nvar b = {_GROUPED}\na|union(b)|httpOut('o')",
     "stream|from()|groupBy('t', 'u')|derivative('f')|stateCount(lambda: \"f\" > 0.0)|httpOut('o')",
+    "stream|from()|where(lambda: \"f\" >= 0.0)|eval(lambda: \"f\" * 2.0).as('x')|window().period(4s).every(4s)|mean('x')|log()",
+    f'{_GROUPED}|alert().warn(lambda: "f" > 2.0).crit(lambda: "f" > 4.0).stateChangesOnly()|log()',
 )
 
 
@@ -58,29 +60,31 @@ def rehearse() -> None:
     """Run the scripts over a few small frames, as node processes would: encoded and decoded between any two nodes."""
     frames = _frames()
     for script in SCRIPTS:
-        _run(plan.encode(compile_script(script)), frames)
+        run(plan.encode(compile_script(script)), frames)
 
 
 def rehearse_processes(run_dir: str) -> None:
     """Start the processes of a task one after the other, as children of the zygote do, and let a few frames through each."""
     directory = RunDirectory(Path(run_dir))
-    page, control = directory.new_path("r"), f"ipc://{directory.new_path('r')}"
+    page, control = directory.new_path("r"), directory.new_path("r")
+    address = f"ipc://{control}"
     pages = StatusFile.create(Path(page), 1)
     task = plan.encode(compile_script(SCRIPTS[0]))
-    messages = _run(task, _frames())
+    messages = run(task, _frames())
     try:
-        with new_context() as context, rpc.router(context, control):
+        with new_context() as context, rpc.router(context, address):
             for node in task["nodes"] * _STARTS:
                 member = NodeSpec(node["name"], node["kind"], 0, node, len(node["children"]))
                 above, below = ([(directory.new_path("r"), "stream")] for _ in range(2))
                 spec = ProcessSpec(
-                    "rehearsal", "rehearsal", [member], above, below if node["children"] else [], control, page
+                    "rehearsal", "rehearsal", [member], above, below if node["children"] else [], address, page
                 )
                 pages.page(0).clear()
                 _perform(context, spec, messages[(node["parents"] or [_INPUT])[0]])
     finally:
         pages.close()
-        Path(page).unlink()
+        for path in (page, control):
+            Path(path).unlink(missing_ok=True)
 
 
 def _perform(context: ZmqContext, spec: ProcessSpec, messages: list[list[bytes]]) -> None:
@@ -114,7 +118,7 @@ def _frames() -> list[Frame]:
     return list(parser.finish().frames)
 
 
-def _run(task: dict[str, Any], frames: list[Frame]) -> dict[str, list[list[bytes]]]:
+def run(task: dict[str, Any], frames: list[Frame]) -> dict[str, list[list[bytes]]]:
     """What each node has emitted, encoded, by its name; what the source was given as that of `_INPUT`."""
     given: dict[str, list[list[bytes]]] = {_INPUT: [encode(f) for f in frames]}
     for node in task["nodes"]:
