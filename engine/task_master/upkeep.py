@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine import clock
 from engine.ingest_log.errors import LogError
 from engine.task_master import statistics
+from engine.task_master.leftover import Leftover, reached
 from engine.task_master.overload import overloaded
 from engine.task_master.resume import LOOK_S
 from engine.task_master.retention import Loss, Need, Retention
@@ -67,6 +68,7 @@ class Upkeep:
         self._look_at: float | None = None
         self._touched = False
         self._slow = False
+        self._leftovers: list[Leftover] = []
 
     # ------------------------------------------------------------------ by the clock
 
@@ -74,7 +76,7 @@ class Upkeep:
         """Seconds until `turn` has something to do; None for never, as things are."""
         now = clock.monotonic()
         due = [at - now for at in (self._look_at, self._throughput.due) if at is not None]
-        if self._retention.counting:
+        if self._retention.counting or any(left.asked is None for left in self._leftovers):
             due.append(0.0)
         write_at = self._resume.turn()
         if write_at is not None:
@@ -87,6 +89,7 @@ class Upkeep:
             self._retain()
         self._throughput.measure(self._lifecycle.tasks.values(), now)
         self._look(now)
+        self._count_leftovers()
 
     def _retain(self) -> None:
         """Hold the log to its bounds."""
@@ -137,8 +140,7 @@ class Upkeep:
         seen: list[Seen] = []
         for t in tasks:
             if t.executing and t.layout is not None and t.processes:
-                fork = self._forks.get(t.id)
-                seen.extend(observe(t, self._pages, None if fork is None else fork.collector.messages))
+                seen.extend(observe(t, self._pages, self._forks.get(t.id)))
         for change in self._stalls.look(seen, now):
             if change.stalled:
                 self._say.warning("node stalled", task=change.task, node=change.node)
@@ -147,6 +149,24 @@ class Upkeep:
         for process in self._stalls.overdue(now):
             self._say.error("stalled node is killed", process=process)
             self._zygote.order("kill", process)
+
+    def _count_leftovers(self) -> None:
+        for left in list(self._leftovers):
+            if left.asked is not None:
+                continue
+            try:
+                over = left.turn()
+            except LogError:
+                over = True
+            if over:
+                self._leftovers.remove(left)
+                self._say_left(left)
+            elif left.asked is not None:
+                self._helper.page_in(left.asked)
+
+    def _say_left(self, left: Leftover) -> None:
+        count = {"points_left" if left.exact else "points_left_at_least": left.points}
+        self._say.warning("drain timeout, task aborted", task=left.task, nodes=left.nodes, **count)
 
     # ------------------------------------------------------------------ writers
 
@@ -182,6 +202,8 @@ class Upkeep:
     def paged_in(self, asked: NotResident) -> None:
         if self._retention.asked == asked:
             self._retention.asked = self._paging = None
+        for left in self._leftovers:
+            left.paged_in(asked)
 
     def damaged(self, task: str, rows: int) -> None:
         """The log is damaged where it held `rows` that the task was to be given next."""
@@ -192,6 +214,23 @@ class Upkeep:
         for loss in self._retention.reopened(task, position):
             self._say_loss(loss)
         self._touched = True
+
+    def abandoned(self, task: Task, nodes: Sequence[str]) -> None:
+        """The task is given up with these nodes left: said as soon as it is counted what they still had."""
+        fork = self._forks.get(task.id)
+        if fork is None:
+            position = end = self._log.head
+        else:
+            position = reached(task, fork, self._pages)
+            end = self._log.head if fork.stop_at is None else fork.stop_at
+        gone = self._retention.unbacked(task.id, position)
+        self._leftovers.append(Leftover(task, nodes, self._log, position, end, gone))
+        self._count_leftovers()
+
+    def close(self) -> None:
+        """Say what was not counted to its end."""
+        for left in self._leftovers:
+            self._say_left(left)
 
     def closed(self, task: str) -> None:
         """The task's fork is closed; it may be opened again."""
