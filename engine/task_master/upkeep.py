@@ -218,11 +218,13 @@ class Upkeep:
     def abandoned(self, task: Task, nodes: Sequence[str]) -> None:
         """The task is given up with these nodes left: said as soon as it is counted what they still had."""
         fork = self._forks.get(task.id)
-        if fork is None:
-            position = end = self._log.head
-        else:
+        end = self._log.head
+        if fork is not None:
             position = reached(task, fork, self._pages)
-            end = self._log.head if fork.stop_at is None else fork.stop_at
+            end = end if fork.stop_at is None else fork.stop_at
+        else:
+            # It was about to start: for the first time, at the head, or where it had been.
+            position = end if task.resume is None else task.resume
         gone = self._retention.unbacked(task.id, position)
         self._leftovers.append(Leftover(task, nodes, self._log, position, end, gone))
         self._count_leftovers()
