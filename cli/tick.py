@@ -13,14 +13,14 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 import typer
 
 from cli.excerpts import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tickscript.errors import TickscriptError
     from tickscript.nodes.udf import UdfInfo
@@ -138,6 +138,19 @@ class _Run:
             raise typer.Exit(_FINDING)
 
 
+def _each(files: list[str], handle: Callable[[_Run, _Source], None]) -> None:
+    """Has every script that can be read handled; an error of the language in one is a finding, and the others go on."""
+    from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
+
+    run = _Run()
+    for source in run.sources(files):
+        try:
+            handle(run, source)
+        except TickscriptError as error:
+            run.error(source, error)
+    run.end()
+
+
 def _read_vars(path: Path | None) -> Any:
     """The vars of a file, `None` without one. Raises `typer.BadParameter` when they cannot be used."""
     import json  # noqa: PLC0415  # lazy, see the top
@@ -198,6 +211,18 @@ class _Options:
     template: bool
     udfs: dict[str, UdfInfo]
 
+    @classmethod
+    def read(
+        cls,
+        task_type: str | None,
+        vars_file: Path | None,
+        template: bool,
+        udfs: list[str] | None,
+        configuration: Path | None,
+    ) -> Self:
+        """With what the files of options say. Raises `typer.BadParameter` when they cannot be used."""
+        return cls(task_type, _read_vars(vars_file), template, _known_udfs(udfs, configuration))
+
     def is_template(self, source: _Source) -> bool:
         """Whether the vars of a script have no values yet."""
         from tickscript import ast  # noqa: PLC0415  # lazy, see the top
@@ -232,30 +257,28 @@ def check(
 
     UDFs are processes of a server's: their names can be given with --udf or --config, their options cannot be checked.
     """
-    from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
-    from tickscript.lambdas.library import LIBRARY  # noqa: PLC0415
+    from tickscript.lambdas.library import LIBRARY  # noqa: PLC0415  # lazy, see the top
     from tickscript.nodes.base import StartError  # noqa: PLC0415
     from tickscript.parser import parse  # noqa: PLC0415
     from tickscript.suggest import did_you_mean, unknown_functions  # noqa: PLC0415
 
-    run = _Run()
-    options = _Options(task_type, _read_vars(vars_file), template, _known_udfs(udfs, configuration))
-    for source in run.sources(files):
+    options = _Options.read(task_type, vars_file, template, udfs, configuration)
+
+    def handle(run: _Run, source: _Source) -> None:
+        for call in unknown_functions(parse(source.text)):
+            hint = did_you_mean(call.name, LIBRARY)
+            run.place(source, f'undefined function: "{call.name}"', call.line, call.char, len(call.name), hint)
+        pipeline = options.compile(source)
+        if options.is_template(source):
+            return
         try:
-            program = parse(source.text)
-            for call in unknown_functions(program):
-                hint = did_you_mean(call.name, LIBRARY)
-                run.place(source, f'undefined function: "{call.name}"', call.line, call.char, len(call.name), hint)
-            pipeline = options.compile(source)
-            if not options.is_template(source):
-                pipeline.check_start()
-        except TickscriptError as error:
-            run.error(source, error)
+            pipeline.check_start()
         except StartError as error:
             node = f"{error.node}: " if error.node else ""
             line, char, length = error.place or (None, None, 1)
             run.place(source, f"the task would not start: {node}{error}", line, char, length, None)
-    run.end()
+
+    _each(files, handle)
 
 
 @app.command()
@@ -269,18 +292,9 @@ def dot(
 ) -> None:
     """Print the pipeline of each script as a DOT graph, named after its file."""
     from tickscript.dot import static_dot  # noqa: PLC0415  # lazy, see the top
-    from tickscript.errors import TickscriptError  # noqa: PLC0415
 
-    run = _Run()
-    options = _Options(task_type, _read_vars(vars_file), template, _known_udfs(udfs, configuration))
-    for source in run.sources(files):
-        try:
-            pipeline = options.compile(source)
-        except TickscriptError as error:
-            run.error(source, error)
-            continue
-        typer.echo(static_dot(pipeline, _graph_name(source)))
-    run.end()
+    options = _Options.read(task_type, vars_file, template, udfs, configuration)
+    _each(files, lambda _, source: typer.echo(static_dot(options.compile(source), _graph_name(source))))
 
 
 def _graph_name(source: _Source) -> str:
@@ -296,23 +310,18 @@ def print_ast(files: Files) -> None:
     import json  # noqa: PLC0415  # lazy, see the top
 
     from tickscript.ast_json import to_json  # noqa: PLC0415
-    from tickscript.errors import TickscriptError  # noqa: PLC0415
     from tickscript.parser import parse  # noqa: PLC0415
 
-    run = _Run()
-    for source in run.sources(files):
-        try:
-            tree = to_json(parse(source.text))
-        except TickscriptError as error:
-            run.error(source, error)
-            continue
+    def handle(run: _Run, source: _Source) -> None:
+        tree = to_json(parse(source.text))
         try:
             text = json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False)
         except RecursionError:
             run.finding(f"{source.name}: a chain of this script is too long to be shown as nested JSON")
-            continue
-        typer.echo(text)
-    run.end()
+        else:
+            typer.echo(text)
+
+    _each(files, handle)
 
 
 @app.command()
@@ -329,21 +338,16 @@ def fmt(
 
     A file is left alone when a comment would be lost, because the language has no place for it there.
     """
-    from tickscript.errors import TickscriptError  # noqa: PLC0415  # lazy, see the top
-    from tickscript.formatter import format_script, lost_comments  # noqa: PLC0415
+    from tickscript.formatter import format_script, lost_comments  # noqa: PLC0415  # lazy, see the top
 
     if write and (check_only or diff):
         raise typer.BadParameter("cannot be combined with --check or --diff", param_hint="--write")
     if write and _STDIN in files:
         raise typer.BadParameter("cannot write back to standard input", param_hint="--write")
-    run = _Run()
-    for source in run.sources(files):
-        try:
-            text = format_script(source.text)
-            lost = lost_comments(source.text)
-        except TickscriptError as error:
-            run.error(source, error)
-            continue
+
+    def handle(run: _Run, source: _Source) -> None:
+        text = format_script(source.text)
+        lost = lost_comments(source.text)
         if lost and (write or check_only or diff):
             for token in lost:
                 message = "the comment before this would be lost; move it to a line before a statement, | or ."
@@ -360,7 +364,8 @@ def fmt(
                     f"{source.name}:{token.line}:{token.char}: warning: the comment before this is lost", err=True
                 )
             typer.echo(text, nl=False)
-    run.end()
+
+    _each(files, handle)
 
 
 def _diff(source: _Source, text: str) -> str:

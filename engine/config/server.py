@@ -65,7 +65,10 @@ class Tickworks(Section, frozen=True):
     max_frame_size: Annotated[Size, doc("A frame is closed when it is larger than this.")] = Size(1 << 20)
     drain_timeout: Annotated[
         Duration,
-        doc("How long a task that is disabled or deleted may take to work off what it was given, before it is ended."),
+        doc(
+            "How long a task that is disabled or deleted may take to work off what it was given, before it is ended; "
+            "the log counts the points that are left then."
+        ),
     ] = Duration(10 * _S)
     start_timeout: Annotated[Duration, doc("How long the nodes of a task may take to start.")] = Duration(30 * _S)
     stall_after: Annotated[

@@ -14,7 +14,7 @@ from numba import types
 
 from engine.frames.jit import F64, F64_OUT, I32, I64, I64_OUT, kernel
 from engine.frames.model import Kind
-from engine.nodes.reducing import Part, Reducing, filled
+from engine.nodes.reducing import Part, Reducing, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,19 +136,15 @@ class AggregateOperator(Reducing):
         rest = None
         if name == "sum" and self._runs is None:
             rest = np.ones(section.count, np.bool_)
-        for usable in self._usable(section):
-            runs, offsets = filled(usable)
+        for usable, runs, offsets in self._filled(section):
             count = len(offsets) - 1
             if rest is not None:
                 rest[slice(None) if runs is None else runs] = False
-            if not count:
-                continue
             whole = usable.kind == Kind.INT
             kind = Kind.FLOAT if name in _FLOAT or not whole else Kind.INT
             out = np.empty(count, np.int64 if kind == Kind.INT else np.float64)
             if name == "mode":
-                times = section.time if usable.rows is None else section.time.take(usable.rows)
-                (_MODE_I if whole else _MODE_F)(usable.data, times, offsets, out)
+                (_MODE_I if whole else _MODE_F)(usable.data, times_of(section, usable), offsets, out)
             else:
                 (_FLOAT if name in _FLOAT else _SAME)[name][whole](usable.data, offsets, out)
             part = self._points(section, runs, kind, out, self._epoch(count))

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from engine.frames.model import BATCH, Batches, FieldColumn, Kind
-from engine.nodes.arrivals import group_tags
 from engine.nodes.holt_winters import fit
-from engine.nodes.reducing import Part, Reducing, filled
-from engine.nodes.selectors import times_of
+from engine.nodes.reducing import Part, Reducing, of_runs, run_tags, times_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,12 +39,8 @@ class HoltWintersOperator(Reducing):
         self._with_fit = with_fit
 
     def _reduce(self, section: Section) -> list[Part]:
-        assert section.batches is not None
         parts: list[Part] = []
-        for usable in self._usable(section):
-            runs, offsets = filled(usable)
-            if len(offsets) < 2:
-                continue
+        for usable, runs, offsets in self._filled(section):
             times, values = times_of(section, usable), usable.data.astype(np.float64)
             found = [
                 self._forecast(times[a:z], values[a:z])
@@ -54,16 +48,16 @@ class HoltWintersOperator(Reducing):
             ]
             ends = np.zeros(len(offsets), np.int32)
             np.cumsum([len(t) for t, _ in found], out=ends[1:])
-            time = (section.batches.time if runs is None else section.batches.time[runs]).copy()
+            time, group = of_runs(section, runs)
+            time = time.copy()
             for i, (each, _) in enumerate(found):
                 time[i] = each.max(initial=time[i])
-            codes = section.group_codes() if runs is None else section.group_codes()[runs]
             column = FieldColumn(Kind.FLOAT, np.concatenate([v for _, v in found]))
             out = section.with_(
                 time=np.concatenate([t for t, _ in found]),
-                tags=group_tags(section.groups, np.repeat(codes, np.diff(ends))),
+                tags=run_tags(section, group, len(time), ends),
                 fields={self._as: column},
-                group=codes,
+                group=group,
                 batches=Batches(ends, time),
             )
             parts.append((out, runs))

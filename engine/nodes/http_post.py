@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.frames.model import FieldColumn, Kind, Section
 from engine.frames.reshape import runs
+from engine.http_headers import basic_auth, set_header, url_for
 from engine.nodes.arrivals import Arrivals
 from engine.nodes.grouped import Grouped
 from engine.operator import TaskError
@@ -42,8 +43,6 @@ class Target:
     url: Template
     row: Template | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    password: str = ""
 
     @classmethod
     def of_url(cls, url: str) -> Target:
@@ -65,12 +64,11 @@ class Target:
                 raise TaskError(f"error in row template: {error}") from error
             functions = {}
         auth = found.get("basic-auth") or {}
+        headers = basic_auth(auth.get("username"), auth.get("password"))
+        for header, value in (found.get("headers") or {}).items():
+            set_header(headers, header, value)
         return cls(
-            _template(found["url"], "url"),
-            _template(text, "row template", functions) if text else None,
-            dict(found.get("headers") or {}),
-            auth.get("username") or "",
-            auth.get("password") or "",
+            _template(found["url"], "url"), _template(text, "row template", functions) if text else None, headers
         )
 
 
@@ -154,20 +152,17 @@ class HttpPostOperator:
         self._session: aiohttp.ClientSession | None = None
         self._headers = dict(target.headers)
         if target.row is None:
-            _set(self._headers, "Content-Type", "application/json")
+            set_header(self._headers, "Content-Type", "application/json")
         for name, value in (headers or {}).items():
-            _set(self._headers, name, value)
+            set_header(self._headers, name, value)
 
     @property
     def cardinality(self) -> int:
         return self._groups.cardinality
 
     async def open(self) -> None:
-        target = self._target
-        auth = aiohttp.BasicAuth(target.user, target.password) if target.user and target.password else None
         limit = aiohttp.ClientTimeout(total=self._timeout / 1e9 if self._timeout > 0 else None)
         self._session = aiohttp.ClientSession(
-            auth=auth,
             timeout=limit,
             skip_auto_headers=("Content-Type",),
             connector=aiohttp.TCPConnector(limit=1),
@@ -210,7 +205,8 @@ class HttpPostOperator:
             return 0
         assert self._session is not None
         try:
-            async with self._session.post(url, data=body, headers=self._headers) as response:
+            asked = url_for(url, self._headers)
+            async with self._session.post(asked, data=body, headers=self._headers) as response:
                 if 200 <= response.status < 300:
                     await response.read()
                     return response.status
@@ -231,10 +227,3 @@ class HttpPostOperator:
         else:
             text = document([row]) + "\n"
         return text.encode("utf-8", "surrogateescape"), self._target.url.render(data)
-
-
-def _set(headers: dict[str, str], name: str, value: str) -> None:
-    """Set a header whose name is known in any case."""
-    for known in [k for k in headers if k.lower() == name.lower()]:
-        del headers[known]
-    headers[name] = value

@@ -13,9 +13,7 @@ import numpy as np
 from engine.frames.model import BATCH, Batches, FieldColumn, Kind
 from engine.frames.reshape import take_field, take_tag
 from engine.nodes import ranking
-from engine.nodes.arrivals import group_tags
-from engine.nodes.reducing import Part, Reducing, filled
-from engine.nodes.selectors import times_of
+from engine.nodes.reducing import Part, Reducing, of_runs, run_tags, times_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,19 +32,14 @@ class ListOperator(Reducing):
         raise NotImplementedError
 
     def _reduce(self, section: Section) -> list[Part]:
-        assert section.batches is not None
         parts: list[Part] = []
-        for usable in self._usable(section):
-            runs, offsets = filled(usable)
-            if len(offsets) < 2:
-                continue
+        for usable, runs, offsets in self._filled(section):
             picked = np.empty(int(offsets[-1] - offsets[0]), np.int64)
             ends = np.zeros(len(offsets), np.int32)
             self._pick(section, usable, offsets, picked, ends)
             picked = picked[: ends[-1]]
             rows = usable.section_rows(picked)
-            time = section.batches.time if runs is None else section.batches.time[runs]
-            group = section.group if section.group is None or runs is None else section.group[runs]
+            time, group = of_runs(section, runs)
             each = np.repeat(time, np.diff(ends))
             if self._point_times:
                 each = section.time.take(rows)
@@ -54,8 +47,7 @@ class ListOperator(Reducing):
             if self.keeps_tags:
                 tags = {k: take_tag(c, rows) for k, c in section.tags.items()}
             else:
-                codes = np.zeros(len(time), np.uint32) if group is None else group
-                tags = group_tags(section.groups, np.repeat(codes, np.diff(ends)))
+                tags = run_tags(section, group, len(time), ends)
             column = take_field(FieldColumn(usable.kind, usable.data), picked)
             out = section.with_(
                 time=each, tags=tags, fields={self._as: column}, group=group, batches=Batches(ends, time)

@@ -21,10 +21,11 @@ from engine.nodes.same_time import SameTime
 from engine.nodes.usable import Rule, Usable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from engine.frames.model import TagColumn
     from engine.slots import GroupSlots
 
 _AGGREGATE = {True: "failed to aggregate point", False: "failed to aggregate point in batch"}
@@ -63,6 +64,13 @@ class Reducing(Grouped):
     def _usable(self, section: Section) -> list[Usable]:
         assert section.batches is not None
         return self._rule.usable(section, section.batches.offsets, self.report, log=self._log)
+
+    def _filled(self, section: Section) -> Iterator[tuple[Usable, NDArray[np.int64] | None, NDArray[np.int32]]]:
+        """Usable rows, the runs (of the section; None: all) that have any, and these rows' offsets."""
+        for usable in self._usable(section):
+            runs, offsets = filled(usable)
+            if len(offsets) > 1:
+                yield usable, runs, offsets
 
     def _process(self, frame: Frame) -> Sequence[Frame]:
         template = Frame(self.provides, position=frame.position, parent=frame.parent)
@@ -114,14 +122,10 @@ class Reducing(Grouped):
         time: NDArray[np.int64] | None = None,
     ) -> Part:
         """One point a run with the group's tags and the value alone, at the batch's time unless `time` is given."""
-        assert section.batches is not None
-        group = section.group
+        times, group = of_runs(section, runs)
         if time is None:
-            time = section.batches.time if runs is None else section.batches.time[runs]
-        if group is not None and runs is not None:
-            group = group[runs]
-        codes = np.zeros(len(time), np.uint32) if group is None else group
-        tags = group_tags(section.groups, codes)
+            time = times
+        tags = run_tags(section, group, len(time))
         out = Section(section.name, time, tags, {self._as: FieldColumn(kind, data)}, section.groups, group)
         return out, runs
 
@@ -157,6 +161,27 @@ def first_named(arrivals: Arrivals, slots: NDArray[np.int32], groups: GroupSlots
             part = take_batches(section, which).with_(name=groups.names[name])
             pieces.append((part, which if places is None else places[which]))
     return pieces
+
+
+def of_runs(section: Section, runs: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.uint32] | None]:
+    """The times of some runs of a section (None: all), and their group codes as `Section.group` has them."""
+    assert section.batches is not None
+    if runs is None:
+        return section.batches.time, section.group
+    return section.batches.time[runs], None if section.group is None else section.group[runs]
+
+
+def run_tags(
+    section: Section, group: NDArray[np.uint32] | None, count: int, ends: NDArray[np.int32] | None = None
+) -> dict[str, TagColumn]:
+    """The group tags of `count` runs with these group codes, for one row each, or for as many as lie between `ends`."""
+    codes = np.zeros(count, np.uint32) if group is None else group
+    return group_tags(section.groups, codes if ends is None else np.repeat(codes, np.diff(ends)))
+
+
+def times_of(section: Section, usable: Usable) -> NDArray[np.int64]:
+    """The times of the usable rows."""
+    return section.time if usable.rows is None else section.time.take(usable.rows)
 
 
 def filled(usable: Usable) -> tuple[NDArray[np.int64] | None, NDArray[np.int32]]:

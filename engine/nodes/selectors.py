@@ -12,18 +12,13 @@ import numpy as np
 from engine.frames.model import FieldColumn, Kind
 from engine.frames.reshape import take_columns, take_field
 from engine.nodes import ranking
-from engine.nodes.reducing import Part, Reducing, filled
+from engine.nodes.reducing import Part, Reducing, of_runs, times_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.frames.model import Section
     from engine.nodes.usable import Usable
-
-
-def times_of(section: Section, usable: Usable) -> NDArray[np.int64]:
-    """The times of the usable rows."""
-    return section.time if usable.rows is None else section.time.take(usable.rows)
 
 
 class SelectorOperator(Reducing):
@@ -37,25 +32,20 @@ class SelectorOperator(Reducing):
         raise NotImplementedError
 
     def _reduce(self, section: Section) -> list[Part]:
-        assert section.batches is not None
         parts: list[Part] = []
-        for usable in self._usable(section):
-            runs, offsets = filled(usable)
-            if len(offsets) < 2:
-                continue
-            chosen = self._pick(section, usable, offsets)
+        for usable, some, offsets in self._filled(section):
+            chosen, runs = self._pick(section, usable, offsets), some
             if len(chosen) and chosen.min() < 0:
                 found = np.flatnonzero(chosen >= 0)
                 chosen = chosen[found]
-                runs = found if runs is None else runs[found]
+                runs = found if some is None else some[found]
             rows = usable.section_rows(chosen)
             tags, fields = take_columns(section, rows)
             fields.pop(self._field, None)
             fields[self._as] = take_field(FieldColumn(usable.kind, usable.data), chosen)
-            time = section.batches.time if runs is None else section.batches.time[runs]
+            time, group = of_runs(section, runs)
             if self._point_times:
                 time = section.time.take(rows)
-            group = section.group if section.group is None or runs is None else section.group[runs]
             out = section.with_(time=time, tags=tags, fields=fields, group=group, batches=None)
             parts.append((out, runs))
         return parts

@@ -6,7 +6,6 @@ there. Values are as JSON has them, so every number is a float.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
+from engine.http_headers import basic_auth
 from engine.operator import TaskError
 
 if TYPE_CHECKING:
@@ -144,9 +144,8 @@ class _Service:
     def __init__(self, url: str, user: str = "", password: str = "") -> None:
         self.name = f"source {json.dumps(url)}"
         self._request = urllib.request.Request(url)  # noqa: S310 - its scheme was checked
-        if user and password:
-            token = base64.b64encode(f"{user}:{password}".encode()).decode()
-            self._request.add_header("Authorization", f"Basic {token}")
+        for header, value in basic_auth(user, password).items():
+            self._request.add_header(header, value)
 
     def load(self) -> dict[str, dict[str, Any]]:
         try:

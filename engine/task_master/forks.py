@@ -289,10 +289,10 @@ class Forks:
     def drain(self, task: str) -> None:
         """End the fork at the head of this moment."""
         fork = self._forks.get(task)
-        if fork is None or fork.dead:
+        if fork is None:
             return
         fork.stop_at = self._log.head
-        if fork.live:
+        if fork.live and not fork.dead:
             self._drain(fork)
 
     def _drain(self, fork: Fork) -> None:

@@ -62,6 +62,11 @@ class Process:
     ended: bool = False
     exited: bool = False
     paths: tuple[str, ...] = ()
+    dealt: int = 0
+    emitted: int = 0
+    sent: tuple[int, ...] = ()
+    """What its status pages said last, once it is released: the position dealt with, what its last node has emitted, and
+    messages put into each child's edge."""
 
 
 @dataclass(slots=True)
@@ -117,6 +122,14 @@ class DrainFork:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandon:
+    """The task is given up with these nodes left: count the points that it still had, and say so."""
+
+    task: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CloseFork:
     """End the fork at once."""
 
@@ -168,7 +181,7 @@ class Say:
     fields: tuple[tuple[str, Any], ...] = ()
 
 
-Instruction = Spawn | OpenFork | DrainFork | CloseFork | Forget | Kill | Release | Answer | KeepError | Say
+Instruction = Spawn | OpenFork | DrainFork | Abandon | CloseFork | Forget | Kill | Release | Answer | KeepError | Say
 
 
 class Lifecycle:
@@ -340,8 +353,7 @@ class Lifecycle:
             elif t.state is State.DRAINING:
                 left = [p for p in t.processes if not p.exited]
                 names = tuple(p.nodes[-1] for p in left)
-                out.append(Say("warning", "drain timeout, task aborted", t.id, (("nodes", names),)))
-                out += [CloseFork(t.id), *[Kill(p.id) for p in left]]
+                out += [Abandon(t.id, names), CloseFork(t.id), *[Kill(p.id) for p in left]]
             elif t.state is State.BACKOFF:
                 if t.alive:
                     t.deadline = now + BACKOFF_S[0]

@@ -6,7 +6,6 @@ forks; it answers the front ends' questions, passes orders to the zygote, and ca
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 from collections import deque
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import zmq
 
-from engine import clock, logs, rpc
+from engine import clock, logs, rpc, status
 from engine.frames import header as wire
 from engine.ingest_log.errors import LogError
 from engine.ingest_log.log import IngestLog
@@ -29,15 +28,13 @@ from engine.task_master import lifecycle as life
 from engine.task_master import statistics
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
+from engine.task_master.node_questions import NodeQuestions
 from engine.task_master.orders import Orders
-from engine.task_master.overload import overloaded
-from engine.task_master.overview import overview, select
+from engine.task_master.overview import overview, select, states
 from engine.task_master.placement import PlacementError, place
-from engine.task_master.resume import LOOK_S, Resume
-from engine.task_master.retention import Loss, Need, Retention
-from engine.task_master.stalls import Stalls, observe
+from engine.task_master.resume import Resume
 from engine.task_master.store_link import StoreLink
-from engine.task_master.throughput import Throughput
+from engine.task_master.upkeep import Upkeep
 from engine.task_master.zygote_link import ZygoteDied, ZygoteLink
 from transports.context import new_context, socket_limit
 from transports.paths import RunDirectory
@@ -46,19 +43,12 @@ from transports.zmq_edge import ipc_collector
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.ingest_log.segment import Damage, NotResident
+    from engine.ingest_log.segment import Damage
     from engine.settings import Addresses, Settings
-    from engine.task_master.forks import Fork
-    from engine.task_master.stalls import Seen
 
 _FRAMES_A_TURN = 64
 _FEW_ROWS = 64
 _STORE_TIMEOUT_S = 5.0
-_OUT_TIMEOUT_S = 2.0
-_NOBODY = b""
-"""Asks in place of a client, for a signal."""
-_RELOAD_TIMEOUT_S = 15.0
-"""A web service has 10 seconds to answer a sideload node."""
 
 
 class Supervisor:
@@ -96,41 +86,41 @@ class Supervisor:
         self._resume = Resume(
             kept, self._ingest_log, self._helper, self._forks, self._pages, self._cannot_keep_positions
         )
-        self._retention = Retention(
-            self._ingest_log, self._forks.wanted, self._needs, refuse=log.on_retention == "refuse-writes"
-        )
-        engine = settings.engine
-        self._stalls = Stalls(engine.stall_after_s, engine.stall_timeout_s)
-        self._slow = False
-        self._retaining = True
         self._damages_told: set[Damage] = set()
-        self._paging: NotResident | None = None
-        self._look_at: float | None = None
-        self._touched = False
         self._lifecycle = life.Lifecycle(
             in_work=self._resume.work,
-            start_timeout_s=engine.start_timeout_s,
-            drain_timeout_s=engine.drain_timeout_s,
+            start_timeout_s=settings.engine.start_timeout_s,
+            drain_timeout_s=settings.engine.drain_timeout_s,
+        )
+        self._upkeep = Upkeep(
+            settings,
+            self._log,
+            self._lifecycle,
+            self._ingest_log,
+            self._helper,
+            self._forks,
+            self._resume,
+            self._pages,
+            self._zygote,
         )
         self._ingest = self._way_in(addresses.ingest)
         # Writers may be slowed; a task that feeds itself never is, or it could not catch up.
         self._loopback = self._way_in(addresses.loopback)
         self._router = rpc.router(self._context, f"ipc://{addresses.control}")
+        self._questions = NodeQuestions(self._lifecycle, self._reply, self._log)
         self._store = StoreLink(self._context, f"ipc://{addresses.store}")
         self._orders = Orders(settings, addresses)
-        self._serial = itertools.count(1)
         self._enabled_after: str | None = None
         self._enabled_again = 0.0
         self._enabled_number = 0
-        self._asked: dict[int, tuple[bytes, int, float, str]] = {}
         self._unsynced: deque[tuple[int, bytes, int]] = deque()
         self._ingress = Ingress()
-        self._throughput = Throughput(lambda t: statistics.source_count(t, self._pages))
         self._stopping = False
         self._reload = False
         self._log_failing = False
         self._poller = zmq.Poller()
         self._watched: set[Any] = set()
+        self._taking = True
 
     def _way_in(self, address: str) -> zmq.Socket[bytes]:
         """A socket that frames come in by."""
@@ -167,8 +157,7 @@ class Supervisor:
                 os.read(wake, 4096)
             if self._reload:
                 self._reload = False
-                for process in self._processes_with("sideload"):
-                    self._ask_node(_NOBODY, 0, process, "reload", {}, _RELOAD_TIMEOUT_S)
+                self._questions.reload_all()
             if self._router in ready:
                 self._on_router()
             if self._store.socket in ready:
@@ -181,8 +170,8 @@ class Supervisor:
                 if way in ready:
                     self._on_ingest(way)
             self._pump_waiting()
-            self._housekeeping()
-            self._slow_writers()
+            self._by_the_clock()
+            self._take_from_writers(not self._upkeep.slow_writers())
         self._suspend()
         return 0
 
@@ -194,126 +183,34 @@ class Supervisor:
 
     def _next_timeout(self) -> int | None:
         """Milliseconds until something is due."""
-        due = []
-        deadline = self._lifecycle.next_deadline()
-        if deadline is not None:
-            due.append(deadline - clock.monotonic())
-        if self._asked:
-            due.append(min(d for _, _, d, _ in self._asked.values()) - clock.monotonic())
-        wall = [at for at in (self._helper.turn(), self._resume.turn()) if at is not None]
-        if wall:
-            due.append((min(wall) - clock.now()) / 1e9)
-        if self._look_at is not None:
-            due.append(self._look_at - clock.monotonic())
-        if self._retention.counting:
-            due.append(0.0)
+        now = clock.monotonic()
+        at = [self._lifecycle.next_deadline(), self._questions.next_deadline]
         if self._enabled_after is not None:
-            due.append(self._enabled_again - clock.monotonic())
-        patience = self._forks.patience
-        if patience is not None:
-            due.append(patience)
-        measured = self._throughput.due
-        if measured is not None:
-            due.append(measured - clock.monotonic())
+            at.append(self._enabled_again)
+        due = [t - now for t in at if t is not None]
+        sync_at = self._helper.turn()
+        if sync_at is not None:
+            due.append((sync_at - clock.now()) / 1e9)
+        due += [s for s in (self._upkeep.due(), self._forks.patience) if s is not None]
         return int(max(0.0, min(due) * 1000 + 1)) if due else None
 
-    def _housekeeping(self) -> None:
-        self._retain()
+    def _by_the_clock(self) -> None:
         now = clock.monotonic()
-        self._throughput.measure(self._lifecycle.tasks.values(), now)
+        self._upkeep.turn(now, known=self._enabled_after is None)
         if (deadline := self._lifecycle.next_deadline()) is not None and deadline <= now:
             self._do(self._lifecycle.tick(now))
-        for number, node in [(n, node) for n, (_, _, d, node) in self._asked.items() if d <= now]:
-            self._on_node_answer(number, ok=False, value={"code": 503, "message": f"node {node} does not answer"})
+        self._questions.expire(now)
         if self._enabled_after is not None and self._enabled_again <= now:
             self._ask_enabled(self._enabled_after)
-        self._look(now)
 
-    def _retain(self) -> None:
-        """Hold the log to its bounds. Which tasks need it is known once the store has said which run."""
-        if self._enabled_after is not None:
-            return
-        try:
-            dropped, losses = self._retention.turn()
-        except LogError as error:
-            if self._retaining:
-                self._log.error("the ingest log cannot be held to its bounds", error=str(error))
-            self._retaining = False
-            return
-        self._retaining = True
-        for d in dropped:
-            self._log.debug("segment dropped", first=d.first, last=d.last, reason=d.reason)
-        for loss in losses:
-            self._say_loss(loss)
-        asked = self._retention.asked
-        if asked is not None and asked != self._paging:
-            self._paging = asked
-            self._helper.page_in(asked)
-
-    def _say_loss(self, loss: Loss) -> None:
-        if loss.first:
-            self._log.error("points lost", task=loss.task, rows=loss.rows, total=loss.total)
-
-    def _needs(self) -> dict[str, Need]:
-        """From where on tasks need the log."""
-        needs = {}
-        for t in self._lifecycle.tasks.values():
-            if t.executing:
-                work = self._resume.work(t)
-                if work.dealt is not None:
-                    needs[t.id] = Need(work.dealt, max(work.given, work.dealt))
-        return needs
-
-    def _slow_writers(self) -> None:
-        """Take nothing from front ends while the server as a whole is overloaded: their writers wait, then get 503."""
-        slow = bool(self._forks.waiting) and overloaded(self._forks, self._stalls.tasks, self._lag)
-        if slow != self._slow:
-            self._slow = slow
-            if slow:
-                self._poller.unregister(self._ingest)
-                self._log.warning("writers are slowed: every task is behind by more than half of the ingest log")
-            else:
+    def _take_from_writers(self, taking: bool) -> None:
+        """Whether front ends are listened to; their writers wait meanwhile."""
+        if taking != self._taking:
+            self._taking = taking
+            if taking:
                 self._poller.register(self._ingest, zmq.POLLIN)
-                self._log.info("writers are not slowed any more")
-
-    def _lag(self, fork: Fork) -> float:
-        """How far a fork is behind, as a share of the retention."""
-        log = self._settings.log
-        share = self._ingest_log.bytes_behind(fork.cursor + 1) / log.retention_bytes
-        if log.retention_age_ns:
-            share = max(share, (self._ingest_log.last_time - fork.time) / log.retention_age_ns)
-        return share
-
-    def _look(self, now: float) -> None:
-        """Once a second, while tasks have something in hand, see how far they are."""
-        if self._look_at is None:
-            if self._touched:
-                self._look_at = now + LOOK_S
-        elif self._look_at <= now:
-            self._touched = False
-            tasks = list(self._lifecycle.tasks.values())
-            busy = self._resume.look(tasks)
-            self._look_for_stalls(tasks, now)
-            for task in self._retention.behind:
-                fork = self._forks.get(task)
-                if fork is not None and fork.live and self._retention.caught_up(task):
-                    self._log.info("task has caught up", task=task, lost=self._retention.lost(task))
-            self._look_at = now + LOOK_S if busy or self._stalls.tasks else None
-
-    def _look_for_stalls(self, tasks: Sequence[life.Task], now: float) -> None:
-        seen: list[Seen] = []
-        for t in tasks:
-            if t.executing and t.layout is not None and t.processes:
-                fork = self._forks.get(t.id)
-                seen.extend(observe(t, self._pages, None if fork is None else fork.collector.messages))
-        for change in self._stalls.look(seen, now):
-            if change.stalled:
-                self._log.warning("node stalled", task=change.task, node=change.node)
             else:
-                self._log.info("node goes on", task=change.task, node=change.node, after=round(change.seconds, 1))
-        for process in self._stalls.overdue(now):
-            self._log.error("stalled node is killed", process=process)
-            self._zygote.order("kill", process)
+                self._poller.unregister(self._ingest)
 
     def _dealt(self, task: str) -> int:
         t = self._lifecycle.tasks.get(task)
@@ -327,6 +224,7 @@ class Supervisor:
         self._log.info("supervisor stopping")
         self._zygote.close()
         self._resume.close(self._lifecycle.tasks.values())
+        self._upkeep.close()
         for fork in list(self._forks):
             self._forks.close(fork.task)
         self._helper.close()
@@ -360,8 +258,8 @@ class Supervisor:
         if self._helper.failed and self._settings.log.fsync == "always":
             self._refuse(who, number, "the ingest log cannot be synced")
             return
-        if self._retention.refusing:
-            self._refuse(who, number, self._retention.refusing)
+        if self._upkeep.refusing:
+            self._refuse(who, number, self._upkeep.refusing)
             return
         if self._enabled_after is not None and self._ingest_log.expiring():
             self._refuse(who, number, "the ingest log is full, and which tasks run is not known yet")
@@ -375,7 +273,7 @@ class Supervisor:
             self._refuse(who, number, str(error))
             return
         self._log_failing = False
-        self._touched = True
+        self._upkeep.touch()
         # A writer of few rows waits for little; one of many sends the next body the sooner it hears.
         first = rows <= _FEW_ROWS
         if first:
@@ -405,7 +303,7 @@ class Supervisor:
             if missing is not None:
                 self._helper.page_in(missing)
             if fork.damaged_rows:
-                self._say_loss(self._retention.damaged(fork.task, fork.damaged_rows))
+                self._upkeep.damaged(fork.task, fork.damaged_rows)
                 fork.damaged_rows = 0
                 self._say_damages()
         self._watch_forks()
@@ -448,8 +346,7 @@ class Supervisor:
                 for fork in self._forks.waiting.values():
                     if fork.asked == event.asked:
                         fork.asked = None
-                if self._retention.asked == event.asked:
-                    self._retention.asked = self._paging = None
+                self._upkeep.paged_in(event.asked)
             elif isinstance(event, FileSynced):
                 if not event.error:
                     self._resume.synced(event.token)
@@ -500,16 +397,21 @@ class Supervisor:
                     self._forks.drain(task)
                     if self._forks.get(task) is None:
                         self._log.warning("a task without a fork is drained", task=task)
+                case life.Abandon(task, nodes):
+                    self._upkeep.abandoned(self._lifecycle.tasks[task], nodes)
                 case life.CloseFork(task):
                     self._forks.close(task)
-                    self._throughput.forget(task)
+                    self._upkeep.closed(task)
                 case life.Forget(task):
                     self._forks.unwant(task)
                     self._resume.forget(task)
-                    self._retention.forget(task)
+                    self._upkeep.forget(task)
                 case life.Kill(process):
                     self._zygote.order("kill", process)
                 case life.Release(process):
+                    first, last = (self._pages.page(process.slots[i]) for i in (0, -1))
+                    process.dealt, process.emitted = first.words[status.DEALT], last.words[status.EMITTED]
+                    process.sent = first.sent_to_children()
                     for slot in process.slots:
                         self._pages.give_back(slot)
                 case life.Answer(request, error):
@@ -543,9 +445,7 @@ class Supervisor:
             assert fork is not None
             self._lifecycle.opened(task, fork.given)
             self._resume.began(task, fork.given)
-            for loss in self._retention.reopened(task, fork.given):
-                self._say_loss(loss)
-            self._touched = True
+            self._upkeep.reopened(task, fork.given)
 
     # ------------------------------------------------------------------ questions
 
@@ -561,7 +461,7 @@ class Supervisor:
             if isinstance(second, str):
                 self._on_request(who, number, second, third)
             else:
-                self._on_node_answer(number, ok=second, value=third)
+                self._questions.answered(number, ok=second, value=third)
 
     def _on_request(self, who: bytes, number: int, operation: str, arguments: dict[str, Any]) -> None:
         now = clock.monotonic()
@@ -578,18 +478,20 @@ class Supervisor:
             case "stop_task":
                 self._do(self._lifecycle.stop((who, number), arguments["id"], now))
             case "task_states":
-                states = self._states(arguments["ids"], brief=arguments.get("brief", False))
-                self._reply(who, rpc.pack_answer(number, states))
+                found = [t for i in arguments["ids"] if (t := self._lifecycle.tasks.get(i)) is not None]
+                brief = arguments.get("brief", False)
+                seen = states(found, self._forks, self._pages, self._ingest_log, self._upkeep, brief=brief)
+                self._reply(who, rpc.pack_answer(number, seen))
             case "overview":
                 chosen = select(self._lifecycle.tasks.values(), arguments.get("pattern", ""))
-                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress, self)
+                seen = overview(chosen, self._forks, self._pages, self._ingest_log, self._ingress, self._upkeep)
                 self._reply(who, rpc.pack_answer(number, seen))
             case "out":
-                self._out(who, number, arguments["task"], arguments["path"])
+                self._questions.out(who, number, arguments["task"], arguments["path"])
             case "sideloads":
-                self._reply(who, rpc.pack_answer(number, self._processes_with("sideload")))
+                self._reply(who, rpc.pack_answer(number, self._questions.processes_with("sideload")))
             case "reload":
-                self._ask_node(who, number, arguments["process"], "reload", {}, _RELOAD_TIMEOUT_S)
+                self._questions.reload(who, number, arguments["process"])
             case "ping":
                 self._reply(who, rpc.pack_answer(number, None))
             case _:
@@ -605,96 +507,6 @@ class Supervisor:
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
-
-    def _out(self, who: bytes, number: int, task: str, path: str) -> None:
-        t = self._lifecycle.tasks.get(task)
-        if t is not None and t.executing:
-            for p in t.processes:
-                if path in p.paths and not p.exited:
-                    self._ask_node(who, number, p.id, "out", {"path": path}, _OUT_TIMEOUT_S)
-                    return
-        self._reply(who, rpc.pack_failure(number, 404, "no task exists"))
-
-    def _processes_with(self, kind: str) -> list[str]:
-        """The running processes that have a node of this kind, by their identities."""
-        found = []
-        for t in self._lifecycle.tasks.values():
-            kinds = {n["name"]: n["kind"] for n in t.definition.plan["nodes"]} if t.executing else {}
-            found += [p.id for p in t.processes if not p.exited and any(kinds.get(name) == kind for name in p.nodes)]
-        return found
-
-    def _ask_node(
-        self, who: bytes, number: int, process: str, operation: str, arguments: dict[str, Any], timeout: float
-    ) -> None:
-        """Pass a question on to a process; what it answers goes back to the asker."""
-        p = self._lifecycle.processes.get(process)
-        if p is None or p.exited:
-            self._reply(who, rpc.pack_failure(number, 404, "no such process"))
-            return
-        mine = next(self._serial)
-        self._asked[mine] = (who, number, clock.monotonic() + timeout, p.nodes[-1])
-        self._reply(process.encode(), rpc.pack_request(mine, operation, arguments))
-
-    def _on_node_answer(self, number: int, *, ok: bool, value: Any) -> None:
-        asked = self._asked.pop(number, None)
-        if asked is None:
-            return
-        who, theirs, _, node = asked
-        if who == _NOBODY:
-            if not ok:
-                self._log.error("failed to reload", node=node, error=value["message"])
-        elif ok:
-            self._reply(who, rpc.pack_answer(theirs, value))
-        else:
-            self._reply(who, rpc.pack_failure(theirs, value["code"], value["message"]))
-
-    def _states(self, ids: Sequence[str], *, brief: bool = False) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for task in ids:
-            t = self._lifecycle.tasks.get(task)
-            if t is None:
-                continue
-            state: dict[str, Any] = {
-                "executing": t.executing,
-                "error": t.error,
-                "stats": None,
-                "edges": [],
-                "nodes": [],
-                "health": self._health(t),
-            }
-            if t.executing and not brief:
-                state["stats"] = {
-                    "task-stats": {"throughput": self._throughput.rate(task)},
-                    "node-stats": statistics.node_stats(t, self._pages),
-                }
-                state["edges"] = statistics.edge_counts(t, self._pages)
-                state["nodes"] = [
-                    {"name": n["name"], "kind": n["kind"], "children": n["children"]}
-                    for n in t.definition.plan["nodes"]
-                ]
-            out[task] = state
-        return out
-
-    def lost(self, task: str) -> int:
-        """Rows that the task has lost to retention since it was started."""
-        return self._retention.lost(task)
-
-    def stalled(self, task: str) -> Sequence[str]:
-        """The nodes of the task that stand still although they have something to do."""
-        return self._stalls.nodes(task)
-
-    def _health(self, t: life.Task) -> dict[str, Any]:
-        """How well a task keeps up, and what has gone wrong since it was started."""
-        fork = self._forks.get(t.id)
-        behind = fork is not None and not fork.live and not fork.drained
-        return {
-            "state": t.state.value,
-            "stalled": self.stalled(t.id),
-            "lag_bytes": self._ingest_log.bytes_behind(fork.cursor + 1) if fork is not None and behind else 0,
-            "lag_episodes": fork.lag_episodes if fork is not None else 0,
-            "lost": self.lost(t.id),
-            "crashes": t.crashes,
-        }
 
     # ------------------------------------------------------------------ store
 

@@ -40,11 +40,13 @@ def select(tasks: Iterable[Task], pattern: str) -> list[Task]:
 
 
 class Health(Protocol):
-    """What is known of a task beside its pages: rows that retention took, and the nodes that are stalled."""
+    """What is known of a task beside its pages: rows that retention took, the nodes that are stalled, messages a second."""
 
     def lost(self, task: str) -> int: ...
 
     def stalled(self, task: str) -> Collection[str]: ...
+
+    def rate(self, task: str) -> float: ...
 
 
 def overview(
@@ -133,4 +135,47 @@ def _fork(fork: Fork, log: IngestLog, lost: int) -> dict[str, Any]:
         "lost_rows": lost,
         "episodes": fork.lag_episodes,
         "delivered": fork.delivered,
+    }
+
+
+def states(
+    tasks: Iterable[Task], forks: Forks, pages: StatusFile, log: IngestLog, health: Health, *, brief: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What the API shows of these tasks, by ID; without the figures of their nodes if `brief`."""
+    return {t.id: _state(t, forks.get(t.id), pages, log, health, brief=brief) for t in tasks}
+
+
+def _state(
+    t: Task, fork: Fork | None, pages: StatusFile, log: IngestLog, health: Health, *, brief: bool
+) -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "executing": t.executing,
+        "error": t.error,
+        "stats": None,
+        "edges": [],
+        "nodes": [],
+        "health": _health(t, fork, log, health),
+    }
+    if t.executing and not brief:
+        state["stats"] = {
+            "task-stats": {"throughput": health.rate(t.id)},
+            "node-stats": statistics.node_stats(t, pages),
+        }
+        state["edges"] = statistics.edge_counts(t, pages)
+        state["nodes"] = [
+            {"name": n["name"], "kind": n["kind"], "children": n["children"]} for n in t.definition.plan["nodes"]
+        ]
+    return state
+
+
+def _health(t: Task, fork: Fork | None, log: IngestLog, health: Health) -> dict[str, Any]:
+    """How well a task keeps up, and what has gone wrong since it was started."""
+    behind = fork is not None and not fork.live and not fork.drained
+    return {
+        "state": t.state.value,
+        "stalled": health.stalled(t.id),
+        "lag_bytes": log.bytes_behind(fork.cursor + 1) if fork is not None and behind else 0,
+        "lag_episodes": fork.lag_episodes if fork is not None else 0,
+        "lost": health.lost(t.id),
+        "crashes": t.crashes,
     }

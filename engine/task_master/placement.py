@@ -14,8 +14,7 @@ from tickscript.plan import decode_node
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-
-Names = tuple[list[str] | None, list[str] | None]
+    from engine.runner.spec import Names
 
 OUTSIDE_KINDS = frozenset({"http_post", "influxdb_out", "kapacitor_loopback"})
 

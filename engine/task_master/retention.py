@@ -16,18 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.frames import header as wire
-from engine.ingest_log.segment import Lost, NotResident
+from engine.task_master.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from engine.frames.header import Header
     from engine.ingest_log.log import Dropped, IngestLog
+    from engine.ingest_log.segment import NotResident
     from engine.task_master.routing import Selection
-
-_READ_BYTES = 1 << 20
-_READS_A_TURN = 4
 
 
 class Need(NamedTuple):
@@ -48,13 +45,10 @@ class Loss(NamedTuple):
 
 @dataclass(slots=True)
 class _Count:
-    """A segment under count: the next position to read, and what each frame so far holds for whom."""
+    """A segment under count: what is left to read of it, and what each frame so far holds for whom."""
 
-    first: int
-    last: int
-    position: int
+    span: Span
     frames: list[tuple[int, Sequence[tuple[str, Selection]], Sequence[int]]] = field(default_factory=list)
-    damaged: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Retention:
@@ -113,8 +107,13 @@ class Retention:
 
     def reopened(self, task: str, position: int) -> list[Loss]:
         """A task resumes behind `position`: what it had been given beyond, and is not in the log any more, is lost."""
-        rows = sum(rows for at, rows in self._unbacked.pop(task, []) if at > position)
+        rows = self.unbacked(task, position)
+        self._unbacked.pop(task, None)
         return [self._lose(task, rows)] if rows else []
+
+    def unbacked(self, task: str, position: int) -> int:
+        """Rows behind `position` that a task was given and that are not in the log any more."""
+        return sum(rows for at, rows in self._unbacked.get(task, []) if at > position)
 
     def turn(self) -> tuple[list[Dropped], list[Loss]]:
         """Let go of what is beyond the bounds, or go on counting. Raises LogError where a new segment is needed."""
@@ -134,7 +133,7 @@ class Retention:
                 self.refusing = f"the ingest log is full: task {slowest} is behind by all of it"
                 return [], []
             start = max(oldest.first, min(need.dealt for need in needy.values()) + 1)
-            self._count = _Count(oldest.first, oldest.last, start)
+            self._count = _Count(Span(start, oldest.last))
         self.refusing = ""
         if not self._read(self._count):
             return [], []
@@ -144,54 +143,33 @@ class Retention:
 
     def _read(self, count: _Count) -> bool:
         """Read on; whether the segment is counted."""
-        if self.asked is not None:
-            return False
-        for _ in range(_READS_A_TURN):
-            if count.position > count.last:
-                return True
-            found = self._log.read(count.position, _READ_BYTES)
-            if isinstance(found, NotResident):
-                self.asked = found
-                return False
-            if isinstance(found, Lost):
-                before = self._log.rows_before(count.position)
-                if isinstance(before, int):
-                    count.damaged.append((count.position, max(0, found.rows_before - before)))
-                count.position = found.oldest
-                continue
-            for entry in found:
-                if entry.position > count.last:
-                    break
-                header = wire.read_header(entry.parts[0])
-                wanted = self._wanted(header)
-                if wanted:
-                    count.frames.append((entry.position, wanted, [s.rows for s in header.sections]))
-                count.position = entry.position + 1
-            else:
-                continue
-            return True
-        return count.position > count.last
+        count.span.asked = self.asked
+        for position, header in count.span.read(self._log):
+            wanted = self._wanted(header)
+            if wanted:
+                count.frames.append((position, wanted, [s.rows for s in header.sections]))
+        self.asked = count.span.asked
+        return count.span.done
 
     def _charge(self, count: _Count) -> list[Loss]:
         """The segment goes: who loses what of it."""
         everybody = self._needs()
         for task, frames in self._unbacked.items():
             self._unbacked[task] = [f for f in frames if task in everybody and f[0] > everybody[task].dealt]
-        needs = {task: need for task, need in everybody.items() if need.dealt < count.last}
+        needs = {task: need for task, need in everybody.items() if need.dealt < count.span.last}
         rows: dict[str, int] = {}
         for position, wanted, sizes in count.frames:
             for task, selection in wanted:
                 need = needs.get(task)
                 if need is None or position <= need.dealt:
                     continue
-                chosen = range(len(sizes)) if selection.sections is None else selection.sections
-                n = sum(sizes[i] for i in chosen) + sum(sizes[chosen[k]] for k in selection.twice)
+                n = selection.rows(sizes)
                 if position <= need.given:
                     self._unbacked.setdefault(task, []).append((position, n))
                 else:
                     rows[task] = rows.get(task, 0) + n
         # Whose rows a damaged frame held cannot be known: it counts for each that had yet to be given it.
-        for position, n in count.damaged:
+        for position, n in count.span.missing:
             for task, need in needs.items():
                 if position > need.given:
                     rows[task] = rows.get(task, 0) + n

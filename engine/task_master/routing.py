@@ -23,6 +23,11 @@ class Selection(NamedTuple):
     sections: tuple[int, ...] | None
     twice: tuple[int, ...]
 
+    def rows(self, sizes: Sequence[int]) -> int:
+        """How many rows that are; `sizes` are those of the frame's sections."""
+        chosen = range(len(sizes)) if self.sections is None else self.sections
+        return sum([sizes[i] for i in chosen]) + sum([sizes[chosen[k]] for k in self.twice])
+
 
 class Routes:
     """Who wants what, by what is wanted: a frame costs what the tasks that want it cost, however many others there are.

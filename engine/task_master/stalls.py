@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine import status
+from engine.task_master.edges import Edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from engine.status import StatusFile
-    from engine.task_master.lifecycle import Process, Task
+    from engine.task_master.forks import Fork
+    from engine.task_master.lifecycle import Task
 
 
 class Seen(NamedTuple):
@@ -95,26 +97,14 @@ class Stalls:
         return frozenset(r.seen.task for r in self._records.values() if r.stalled)
 
 
-def observe(task: Task, pages: StatusFile, given: int | None) -> Iterator[Seen]:
-    """Look at a task's processes. `given`: how many messages its fork has put into its edge; None without a fork."""
-    assert task.layout is not None
-    sender: dict[str, tuple[Process, int]] = {}
-    for process, placed in zip(task.processes, task.layout.processes, strict=True):
-        for i, (path, _) in enumerate(placed.children):
-            sender[path] = (process, i)
-    for process, placed in zip(task.processes, task.layout.processes, strict=True):
-        page = pages.page(process.slots[0])
-        words = page.words
+def observe(task: Task, pages: StatusFile, fork: Fork | None) -> Iterator[Seen]:
+    """Look at the processes of a task and of its fork, if it has one."""
+    edges = Edges(task, pages, fork)
+    for process, placed in edges.placed:
+        words = pages.page(process.slots[0]).words
         if process.exited or words[status.STATE] not in (status.RUNNING, status.BLOCKED):
             continue
         # The tick comes first: what is read after it belongs to that tick or a later one.
         tick = words[status.TICK]
-        busy = words[status.WAITING] == 1
-        for i, (path, _) in enumerate(placed.parents):
-            if busy:
-                break
-            source = sender.get(path)
-            sent = given if source is None else pages.page(source[0].slots[0]).sent(source[1])
-            taken = page.taken(i)
-            busy = sent is not None and taken is not None and sent > taken
+        busy = words[status.WAITING] == 1 or edges.waiting(process, placed)
         yield Seen(process.id, task.id, process.nodes[-1], tick, busy)

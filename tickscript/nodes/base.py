@@ -160,14 +160,6 @@ class Node(Declared):
         """What the node needs of its parents when its children can refer to no more than `wanted`."""
         return ALL
 
-    def needs(self, wanted: Names) -> Names:
-        """The field and tag names needed of the parents, given those that children can refer to; None means all.
-
-        `demand` says the same apart for fields and tags, which keeps more apart (`eval` drops fields, never tags).
-        """
-        asked = self.demand(Demand(wanted, wanted))
-        return _union(asked.fields, asked.tags)
-
 
 def compile_or_refuse(expression: ast.Lambda | None, prefix: str) -> None:
     """StartError unless the lambda compiles (spec 4.2)."""

@@ -7,7 +7,6 @@ logged, never retried.
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ import aiohttp
 
 from engine.alerts.handlers.alert_data import alert_data
 from engine.alerts.handlers.base import BOOL, DURATION, STRING, TABLE, Handler, Kind, OptionsError, Surroundings
+from engine.http_headers import basic_auth, set_header, url_for
 from engine.templates import ExecutionError, ParseError, parse
 from engine.templates.functions import JSON_FUNCTIONS
 
@@ -48,18 +48,11 @@ class Target:
             if not url:
                 raise OptionsError("An appropriately formatted url must be specified if an endpoint is not specified")
             return cls(_template(url))
-        headers = _basic_auth(endpoint.get("basic-auth") or {})
+        auth = endpoint.get("basic-auth") or {}
+        headers = basic_auth(auth.get("username"), auth.get("password"))
         for key, value in (endpoint.get("headers") or {}).items():
-            _set(headers, key, value)
+            set_header(headers, key, value)
         return cls(_template(endpoint["url"]), _body(endpoint), headers)
-
-
-def _basic_auth(given: Mapping[str, Any]) -> dict[str, str]:
-    """The header of an endpoint that has both user and password."""
-    user, password = given.get("username") or "", given.get("password") or ""
-    if not user or not password:
-        return {}
-    return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def _body(endpoint: Mapping[str, Any]) -> Template | None:
@@ -94,9 +87,9 @@ class PostHandler(Handler):
         self._target = target
         self._headers: dict[str, str] = dict(target.headers)
         for name, value in headers.items():
-            _set(self._headers, name, value)
+            set_header(self._headers, name, value)
         if target.body is None:
-            _set(self._headers, "Content-Type", "application/json")
+            set_header(self._headers, "Content-Type", "application/json")
         self._limit = min(timeout / 1e9, _LONGEST_S) if timeout > 0 else _LONGEST_S
         self._capture = capture
         self._verify = verify
@@ -131,7 +124,8 @@ class PostHandler(Handler):
             self._log.error("failed to handle event", alert=event, error=str(error))
             return
         try:
-            async with session.post(url, data=body, headers=self._headers) as response:
+            asked = url_for(url, self._headers)
+            async with session.post(asked, data=body, headers=self._headers) as response:
                 if 200 <= response.status < 300:
                     await response.read()
                     return
@@ -146,13 +140,6 @@ class PostHandler(Handler):
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-
-def _set(headers: dict[str, str], name: str, value: str) -> None:
-    """Set a header whose name is known in any case."""
-    for known in [k for k in headers if k.lower() == name.lower()]:
-        del headers[known]
-    headers[name] = value
 
 
 def _make(options: dict[str, Any], surroundings: Surroundings) -> PostHandler:

@@ -172,6 +172,21 @@ def test_headers_override_each_other_in_their_order() -> None:
     assert headers["authorization"] == "Basic dTpw"
 
 
+def test_credentials_of_headers_count_before_those_of_the_endpoint_and_the_url() -> None:
+    def of(headers: dict[str, str], **given: str) -> Any:
+        def make(url: str) -> HttpPostOperator:
+            endpoint = {"url": url.replace("://", "://url:secret@"), **({"basic-auth": given} if given else {})}
+            return HttpPostOperator(target=Target.of_endpoint("e", {"e": endpoint}), headers=headers)
+
+        _, server, operator = post(make, POINTS[:1])
+        assert operator.report.errors == 0
+        return server.headers[0]["Authorization"]
+
+    assert of({"authorization": "Bearer x"}, username="u", password="p") == "Bearer x"
+    assert of({}, username="ü:", password="p") == "Basic w7w6OnA="
+    assert of({}) == of({}, username="u") == "Basic dXJsOnNlY3JldA=="
+
+
 def test_a_row_template_makes_the_body_and_no_content_type() -> None:
     template = "{{ .Name }}{{ range .Values }} {{ .time }}={{ .v }}{{ end }}{{ jsonCompact .Tags }}"
 

@@ -12,7 +12,7 @@ from engine.task_master import ingress
 from engine.task_master import lifecycle as life
 from engine.task_master.forks import Forks
 from engine.task_master.ingress import Ingress
-from engine.task_master.overview import overview, select
+from engine.task_master.overview import overview, select, states
 from engine.task_master.suspects import Work
 from engine.task_master.throughput import Throughput
 from tests.engine.task_master.test_forks import Edge, append, frame
@@ -72,6 +72,9 @@ class Troubled:
     def stalled(self, task: str) -> list[str]:
         return ["log3"] if task == "t" else []
 
+    def rate(self, task: str) -> float:
+        return 2.5 if task == "t" else 0.0
+
 
 def test_edges_tell_what_waits_and_a_lagging_fork_how_far_it_is_behind(tmp_path: Path) -> None:
     pages = status.StatusFile.create(tmp_path / "pages", 8)
@@ -119,6 +122,22 @@ def test_a_task_that_failed_has_a_state_and_no_figures(tmp_path: Path) -> None:
         (task,) = overview(machine.tasks.values(), Forks(log), pages, log, Ingress(), Troubled())["tasks"]
     assert (task["state"], task["error"], task["executing"]) == ("failed", "log2: broken", False)
     assert (task["fork"], task["edges"], task["processes"]) == (None, [], [])
+
+
+def test_a_state_has_the_figures_of_nodes_unless_it_is_brief(tmp_path: Path) -> None:
+    pages = status.StatusFile.create(tmp_path / "pages", 8)
+    machine = _task(pages)
+    _count(machine, pages, "stream0", 3, 3)
+    with IngestLog.open(tmp_path / "log", clock=lambda: 0) as log:
+        asked = machine.tasks.values(), Forks(log), pages, log, Troubled()
+        full, brief = states(*asked)["t"], states(*asked, brief=True)["t"]
+    assert full["stats"]["task-stats"] == {"throughput": 2.5}
+    assert full["stats"]["node-stats"]["stream0"]["collected"] == 3
+    assert full["edges"][0] == ["stream0", "from1", 0]
+    assert [n["name"] for n in full["nodes"]] == ["stream0", "from1", "log2", "log3"]
+    assert (brief["stats"], brief["edges"], brief["nodes"]) == (None, [], [])
+    assert brief["health"] == full["health"]
+    assert (full["health"]["lost"], full["health"]["stalled"], full["health"]["crashes"]) == (7, ["log3"], 0)
 
 
 def test_a_pattern_chooses_tasks() -> None:

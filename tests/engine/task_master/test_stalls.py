@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,7 +93,8 @@ def task_of_two(tmp_path):
 
 
 def busy(task, pages, given):
-    return {s.node: s.busy for s in observe(task, pages, given)}
+    fork = None if given is None else SimpleNamespace(collector=SimpleNamespace(messages=given))
+    return {s.node: s.busy for s in observe(task, pages, fork)}
 
 
 def test_messages_that_were_sent_and_not_taken_are_something_to_do(tmp_path):
@@ -106,6 +109,17 @@ def test_messages_that_were_sent_and_not_taken_are_something_to_do(tmp_path):
     b.words[status.WAITING] = 1
     assert busy(task, pages, 3) == {"a": False, "b": True}
     assert busy(task, pages, None) == {"a": False, "b": True}
+
+
+def test_a_parent_that_has_exited_is_remembered_whoever_has_its_page_now(tmp_path):
+    task, pages, (a, b) = task_of_two(tmp_path)
+    a.note_sent(0, 9)
+    b.note_taken(0, 2)
+    task.processes[0].exited = True
+    task.processes[0].sent = (2,)
+    assert busy(task, pages, 0) == {"b": False}
+    task.processes[0].sent = (3,)
+    assert busy(task, pages, 0) == {"b": True}
 
 
 def test_processes_that_are_not_running_are_not_looked_at(tmp_path):

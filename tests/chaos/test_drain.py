@@ -1,0 +1,91 @@
+"""A task that is disabled and cannot work off what it was given is ended, and what it leaves behind is counted to the point."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import Receiver, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TASK = "stream|from().measurement('m')|where(lambda: \"v\" >= 0)|httpPost('{}/t')"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(config='[tickworks]\ndrain-timeout = "100ms"\n') as started:
+        yield started
+
+
+def _body(first: int, rows: int, *, value: int = 1) -> str:
+    """As many points of `m`, which the task wants, and of `x`, which it does not."""
+    return "\n".join(f"m v={value}i {n}\nx v={value}i {n}" for n in range(first, first + rows))
+
+
+def _wait_idle(server: Server) -> None:
+    """Wait until no node has anything in hand."""
+    server.wait_until(
+        lambda: [p["busy"] for p in server.call("GET", "/tickworks/processes")["tasks"][0]["processes"]],
+        lambda busy: not any(busy),
+    )
+
+
+def _left(server: Server) -> int:
+    record = server.wait_log(lambda r: r["msg"] == "drain timeout, task aborted")
+    assert record["task"] == "t"
+    assert not [title for title in server.processes() if "task t" in title]
+    return record["points_left"]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "rows"), [(1, 1), (5, 200), (30, 5000)], ids=["one", "some", "more than edges hold"]
+)
+def test_points_that_a_stopped_node_did_not_get_are_counted(
+    server: Server, receiver: Receiver, bodies: int, rows: int
+) -> None:
+    server.define("t", _TASK.format(receiver.url))
+    server.enable("t")
+    server.write(_body(1, 3))
+    for _ in range(3):
+        receiver.next("/t")
+    _wait_idle(server)
+    os.kill(server.node("t", "where2"), signal.SIGSTOP)
+    for number in range(bodies):
+        server.write(_body(number * rows, rows))
+    server.disable("t")
+    assert _left(server) == bodies * rows
+    assert receiver.take("/t") == []
+
+
+def test_a_frame_that_waits_for_the_answer_of_another_system_counts_whole(server: Server) -> None:
+    answer = threading.Event()
+    with Receiver(before_answer=lambda _: answer.wait()) as receiver:
+        server.define("t", _TASK.format(receiver.url))
+        server.enable("t")
+        server.write(_body(1, 10))
+        receiver.next("/t")
+        server.disable("t")
+        assert _left(server) == 10
+        answer.set()
+
+
+def test_points_that_nobody_wanted_further_down_are_not_left(server: Server, receiver: Receiver) -> None:
+    server.define("t", _TASK.format(receiver.url))
+    server.enable("t")
+    server.write(_body(1, 1))
+    receiver.next("/t")
+    _wait_idle(server)
+    os.kill(server.node("t", "http_post3"), signal.SIGSTOP)
+    server.write(_body(1, 1000, value=-1))
+    server.wait_until(
+        lambda: server.task("t")["stats"]["node-stats"]["where2"]["collected"], lambda collected: collected == 1001
+    )
+    _wait_idle(server)
+    server.disable("t")
+    assert _left(server) == 0
