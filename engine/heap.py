@@ -18,7 +18,9 @@ _HEAD: Final = 48
 """Bytes of a pool before its objects."""
 _STEP, _MOST = 16, 512
 """Bytes between size classes, and of the largest one (CPython's Objects/obmalloc.c); the C library has the same steps."""
-_ROUNDS: Final = 1000
+_WORTH: Final = 4
+"""Pools whose worth of objects is made in a round."""
+_ROUNDS: Final = 500
 
 _LARGEST, _LISTED, _SMALLEST = 1 << 20, 1 << 10, 24
 """Bytes: the largest block that fills a hole; up to `_LISTED` the C library keeps free blocks by their exact size."""
@@ -42,13 +44,13 @@ def fill_pools() -> list[Any]:
 
 
 def _fill(size: int) -> list[list[Any]]:
-    """Rounds of two pools' worth of objects of one size, until a round needed no more than its share of pools."""
+    """Rounds of a few pools' worth of objects of one size, until a round needed no more than its share of pools."""
     rounds = []
     for _ in range(_ROUNDS):
-        filled = [_object(size) for _ in range(2 * ((_POOL - _HEAD) // size))]
+        filled = [_object(size) for _ in range(_WORTH * ((_POOL - _HEAD) // size))]
         rounds.append(filled)
-        # The first pool may be part full. A fresh pool is taken only when no other has a hole.
-        if len({id(o) // _POOL for o in filled}) <= 3:
+        # The first pool may be part full, and what this very loop frees leaves a hole or two.
+        if len({id(o) // _POOL for o in filled}) <= _WORTH + 3:
             break
     return rounds
 
