@@ -13,11 +13,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from engine import clock
 from engine.board import Board
 from engine.logs.channel import Sender
+from engine.logs.lean import structlog
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -8,8 +8,11 @@ costs what the next ones do. Nothing of it is kept but that.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from engine import clock, rpc
 from engine.frames.codec import decode, encode
@@ -17,6 +20,7 @@ from engine.frames.model import Columns
 from engine.inputs.line_protocol import LineParser
 from engine.nodes import build
 from engine.operator import Context
+from engine.process import fork_into
 from engine.runner.loop import Loop
 from engine.runner.main import opened
 from engine.runner.prepared import prepare_early
@@ -24,12 +28,13 @@ from engine.runner.project import project
 from engine.runner.spec import NodeSpec, ProcessSpec
 from engine.status import StatusFile
 from tickscript import plan
-from tickscript.compile import compile_script
 from transports.context import new_context
 from transports.paths import RunDirectory
 from transports.zmq_edge import ipc_collector, ipc_emitter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.frames.model import Frame
     from transports.context import Context as ZmqContext
 
@@ -59,8 +64,27 @@ SCRIPTS = (
 def rehearse() -> None:
     """Run the scripts over a few small frames, as node processes would: encoded and decoded between any two nodes."""
     frames = _frames()
-    for script in SCRIPTS:
-        run(plan.encode(compile_script(script)), frames)
+    for task in plans(SCRIPTS):
+        run(task, frames)
+
+
+def plans(scripts: Sequence[str]) -> list[dict[str, Any]]:
+    """The plans of stream scripts, from a child that compiles them: the parser's tables are of no use to nodes."""
+    read, write = os.pipe()
+
+    def compile_all() -> int:
+        from tickscript.compile import compile_script  # noqa: PLC0415 - stays in this child
+
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(msgspec.msgpack.encode([plan.encode(compile_script(script)) for script in scripts]))
+        return 0
+
+    pid = fork_into("zygote compiling", compile_all, keep=[write])
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        raw = pipe.read()
+    os.waitpid(pid, 0)
+    return msgspec.msgpack.decode(raw, type=list[dict[str, Any]])
 
 
 def rehearse_processes(run_dir: str) -> None:
@@ -69,7 +93,7 @@ def rehearse_processes(run_dir: str) -> None:
     page, control = directory.new_path("r"), directory.new_path("r")
     address = f"ipc://{control}"
     pages = StatusFile.create(Path(page), 1)
-    task = plan.encode(compile_script(SCRIPTS[0]))
+    (task,) = plans(SCRIPTS[:1])
     messages = run(task, _frames())
     try:
         with new_context() as context, rpc.router(context, address):
