@@ -158,6 +158,7 @@ def main(channel: socket.socket, level: str, run_dir: str) -> int:
     rehearsal.rehearse()
     logs.configure(level)
     rehearsal.rehearse_processes(run_dir)
+    importlib.import_module("engine.frames.jit").forget_sources()
     filling = heap.settle()
     status = Zygote(channel).run()
     del filling

@@ -8,11 +8,13 @@ that are large enough, or the kernel checks. `NUMBA_DISABLE_JIT=1` runs the same
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 import numpy.ma  # noqa: F401 - Numba looks for masked arrays at the first call: loaded here, not in every forked node
 from numba import types
+from numba.core import codegen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +60,19 @@ def kernel(result: types.Type, *arguments: types.Type) -> Callable[[F], F]:
         return cast("F", numba.njit(result(*arguments), cache=True)(function))
 
     return compile_it
+
+
+def forget_sources() -> int:
+    """Let go of what Numba keeps of each kernel so that others can be compiled against it; of how many that was.
+
+    It is a seventh of the memory of a process with all kernels, and page tables are copied at each fork. Only for a process
+    that compiles nothing more.
+    """
+    libraries = [o for o in gc.get_objects() if type(o) is codegen.JITCodeLibrary]
+    kept = [library for library in libraries if getattr(library, "_shared_module", None) is not None]
+    for library in kept:
+        library._shared_module = None  # noqa: SLF001 - Numba has no way to say it
+    return len(kept)
 
 
 def helper(function: F) -> F:

@@ -54,3 +54,32 @@ def test_after_filling_the_heap_of_the_c_library_its_blocks_come_from_the_end():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_heap_on_huge_pages_holds_what_it_held():
+    script = """
+        from engine import heap
+        kept = [str(n) * 20 for n in range(200_000)]
+        made = heap.make_huge()
+        assert kept == [str(n) * 20 for n in range(200_000)]
+        print(made)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    # A kernel without them, or short of them, makes none.
+    assert int(done.stdout) >= 0
+
+
+def test_kernels_work_without_what_others_could_be_compiled_against():
+    script = """
+        import os
+        from engine.frames import jit
+        from engine.runner import rehearsal
+        rehearsal.rehearse()
+        forgotten = jit.forget_sources()
+        assert (forgotten > 10) == (os.environ.get("NUMBA_DISABLE_JIT") != "1"), forgotten
+        assert jit.forget_sources() == 0
+        rehearsal.rehearse()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
