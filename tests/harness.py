@@ -45,6 +45,7 @@ PATIENCE_S = 120.0
 
 API = "/kapacitor/v1"
 _PREFIX = f"tw-{os.getpid()}-"
+_MEMORY = Path("/dev/shm")
 
 
 class HangingError(AssertionError):
@@ -144,8 +145,8 @@ class Server:
         log_level: str = "info",
         start: bool = True,
     ) -> None:
-        # Short, so that the run directory lies in it: sockets' paths are bounded.
         self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._runtime = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if _MEMORY.is_dir() else None))
         self.data_dir = data_dir or self.root / "data"
         self.records: list[dict[str, Any]] = []
         self.other_output: list[str] = []
@@ -157,7 +158,9 @@ class Server:
             *("--config", str(self._config), "--data-dir", str(self.data_dir)),
             *("--http", "127.0.0.1:0", "--log-level", log_level, *arguments),
         ]
-        self._environment = clean_environment(**{"TMPDIR": str(self._temporary), **(env or {})})
+        self._environment = clean_environment(
+            **{"TMPDIR": str(self._temporary), "RUNTIME_DIRECTORY": str(self._runtime), **(env or {})}
+        )
         self._news = threading.Condition()
         self._ended = False
         self._processes = Processes()
@@ -213,7 +216,8 @@ class Server:
 
     @property
     def run_dir(self) -> Path:
-        return self.data_dir / "run"
+        """Where its sockets are; a path where nothing is before it runs and after."""
+        return next(self._runtime.iterdir(), self._runtime / "none")
 
     def processes(self) -> dict[str, int]:
         """The processes of this moment: what `ps` shows, and their pids."""
@@ -268,6 +272,7 @@ class Server:
         finally:
             self.http.close()
             shutil.rmtree(self.root)
+            shutil.rmtree(self._runtime)
 
     def _check_nothing_left(self) -> None:
         assert not self.run_dir.exists(), f"left in the run directory: {sorted(self.run_dir.iterdir())}"

@@ -25,6 +25,8 @@ SUFFIX = 4
 """Bytes that an edge appends to its path for the names of its own."""
 
 _NAME = 22
+_FIRST_USER = 1000
+"""Lower user ids are root's and those of services, nearly everywhere."""
 
 
 class RunDirectory:
@@ -48,15 +50,29 @@ class RunDirectory:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def open_run_directory(data_dir: Path, *, fallbacks: tuple[Path, ...] | None = None) -> RunDirectory:
-    """Make (or empty) the run directory of `data_dir`, whose lock the caller holds.
+def open_run_directory(
+    data_dir: Path, *, memory: tuple[Path, ...] | None = None, fallbacks: tuple[Path, ...] | None = None
+) -> RunDirectory:
+    """Make (or empty) the run directory of `data_dir`, which exists and whose lock the caller holds.
 
-    It is `<data_dir>/run` where that is short enough, else a directory named after the data directory in `fallbacks`, by default
-    $XDG_RUNTIME_DIR, /run/user/<uid>, /tmp. Raises RunDirectoryError when none of them will do.
+    It is a directory named after the data directory in `memory`, else `<data_dir>/run` where that is short enough, else
+    one in `fallbacks`. `memory`: by default $RUNTIME_DIRECTORY (systemd's RuntimeDirectory=), and for root and system users
+    /dev/shm; `fallbacks`: $XDG_RUNTIME_DIR, /run/user/<uid>, /tmp. Sockets in memory are made and removed several times as
+    fast as on a disk's file system. Raises RunDirectoryError when none of them will do.
     """
     data_dir = data_dir.absolute()
-    name = f"tickworks-{os.geteuid()}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:8]}"
-    places = [data_dir / "run", *(place / name for place in (_fallbacks() if fallbacks is None else fallbacks))]
+    # The path alone is not enough: containers can share memory, and have data directories of the same name.
+    try:
+        found = data_dir.stat()
+    except OSError as error:
+        raise RunDirectoryError(f"no directory for sockets: {data_dir}: {error.strerror}") from error
+    identity = b"%d/%d/%s" % (found.st_dev, found.st_ino, os.fsencode(data_dir))
+    name = f"tickworks-{os.geteuid()}-{hashlib.sha256(identity).hexdigest()[:8]}"
+    places = [
+        *(place / name for place in (_memory() if memory is None else memory)),
+        data_dir / "run",
+        *(place / name for place in (_fallbacks() if fallbacks is None else fallbacks)),
+    ]
     reasons = []
     for place in places:
         reason = _prepare(place)
@@ -64,6 +80,13 @@ def open_run_directory(data_dir: Path, *, fallbacks: tuple[Path, ...] | None = N
             return RunDirectory(place)
         reasons.append(f"{place}: {reason}")
     raise RunDirectoryError("no directory for sockets: " + "; ".join(reasons))
+
+
+def _memory() -> tuple[Path, ...]:
+    unit = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    # What users who log in own there is removed when they log out (systemd's RemoveIPC=), whatever still runs.
+    shared = (Path("/dev/shm"),) if os.geteuid() < _FIRST_USER else ()  # noqa: S108 -- owner and mode are checked
+    return (*([Path(unit)] if unit else []), *shared)
 
 
 def _fallbacks() -> tuple[Path, ...]:

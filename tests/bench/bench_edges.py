@@ -37,7 +37,7 @@ ROUNDS = 7
 def measure() -> None:
     sys.stdout.write(f"{'':18}{'collect':>10}{'emit':>10}{'hop':>10}{'copy':>10}   collect/copy  emit/copy  hop/copy\n")
     with tempfile.TemporaryDirectory() as place:
-        run = open_run_directory(Path(place))
+        run = open_run_directory(Path(place), memory=())
         for name, sizes in SIZES.items():
             parts = [bytes(size) for size in sizes]
             copy = cost_of_copy(sum(sizes))

@@ -148,7 +148,7 @@ class IpcMachine(EdgeMachine):
     def open_edge(self):
         self.place = tempfile.TemporaryDirectory()
         self.context = new_context()
-        path = open_run_directory(Path(self.place.name)).new_path()
+        path = open_run_directory(Path(self.place.name), memory=()).new_path()
         collector = ipc_collector(self.context, path, "stream", limits=LIMITS)
         return collector, ipc_emitter(self.context, path, "stream", limits=LIMITS)
 
@@ -161,7 +161,7 @@ class IpcMachineWithTheChildFirst(IpcMachine):
     def open_edge(self):
         self.place = tempfile.TemporaryDirectory()
         self.context = new_context()
-        path = open_run_directory(Path(self.place.name)).new_path()
+        path = open_run_directory(Path(self.place.name), memory=()).new_path()
         emitter = ipc_emitter(self.context, path, "stream", limits=LIMITS)
         return ipc_collector(self.context, path, "stream", limits=LIMITS), emitter
 

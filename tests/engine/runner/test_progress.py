@@ -55,7 +55,7 @@ class Node:
 
     def __init__(self, tmp_path: Path, progress_ms: int) -> None:
         self.context = new_context()
-        self.run = open_run_directory(tmp_path)
+        self.run = open_run_directory(tmp_path, memory=())
         self.pages = StatusFile.create(tmp_path / "pages", 1)
         self.page = self.pages.page(self.pages.take())
         self.operator = Drops()

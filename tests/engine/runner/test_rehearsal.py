@@ -65,7 +65,7 @@ def test_no_common_frame_makes_numba_look_for_the_version_of_a_kernel_that_fits(
 
 
 def test_processes_are_rehearsed_and_leave_nothing_behind(tmp_path):
-    run_directory = open_run_directory(tmp_path)
+    run_directory = open_run_directory(tmp_path, memory=())
     before = set(Path("/proc/self/fd").iterdir())
     rehearsal.rehearse_processes(str(run_directory.path))
     assert list(run_directory.path.iterdir()) == []
