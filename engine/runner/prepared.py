@@ -46,7 +46,7 @@ def prepare(spec: ProcessSpec) -> Prepared:
 
 def prepare_early(spec: ProcessSpec) -> Prepared | None:
     """As `prepare`, in the zygote; None for a process that has to do it itself, be it to fail by itself."""
-    if any(reads_outside(node.plan["method"]) for node in spec.nodes):
+    if not spec.early or any(reads_outside(node.plan["method"]) for node in spec.nodes):
         return None
     try:
         return prepare(spec)

@@ -29,7 +29,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
 
     `parents` and `children` are the paths of the edges in slot order, with their kinds. `max_rows` cuts frames.
     `columns`: what of the input anybody here or behind can refer to. `progress_ms`: how long a position may stay unsaid to
-    the children when nothing else is sent.
+    the children when nothing else is sent. `early`: whether its operators may be made before it is forked.
     """
 
     id: str
@@ -46,6 +46,7 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     settings: dict[str, Any] = {}
     columns: Names = (None, None)
     progress_ms: int = 250
+    early: bool = True
 
     @property
     def title(self) -> str:

@@ -85,6 +85,8 @@ class Task:
     restarts: int = 0
     crashes: int = 0
     running_since: float | None = None
+    apart: bool = False
+    """The zygote died before it had forked all of this task's processes: they make their operators themselves from now on."""
 
     @property
     def executing(self) -> bool:
@@ -278,6 +280,8 @@ class Lifecycle:
         t = self.tasks.get(p.task)
         if t is None or p not in t.processes:
             return [Release(p)]
+        if not blame and p.pid == 0:
+            t.apart = True
         out: list[Instruction] = []
         crashed = not p.ended or status != 0
         if crashed and t.state in (State.STARTING, State.RUNNING):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from engine.nodes import reads_outside
@@ -48,6 +49,12 @@ def test_what_reads_files_or_asks_servers_is_left_to_its_own_process(spec_of, tm
     assert reads_outside("sideload")
     assert prepare_early(spec_of(script, "sideload2")) is None
     assert len(prepare(spec_of(script, "sideload2")).operators) == 1
+
+
+def test_what_may_have_killed_a_zygote_is_left_to_its_own_process(spec_of):
+    spec = spec_of("stream|from()|log()", "log2")
+    assert prepare_early(spec) is not None
+    assert prepare_early(msgspec.structs.replace(spec, early=False)) is None
 
 
 def test_what_goes_wrong_in_any_other_way_is_left_to_its_own_process_too(spec_of):

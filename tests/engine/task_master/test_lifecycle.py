@@ -176,6 +176,22 @@ def test_exits_for_which_the_input_is_not_to_blame_do_not_count():
     assert m.tasks["t"].state is life.State.RUNNING
 
 
+def test_a_task_that_the_zygote_was_making_when_it_died_is_made_apart_and_no_other():
+    m = machine()
+    forked = running(m, "forked")
+    for pid, p in enumerate(forked, 1):
+        p.pid = pid
+    m.start("enable", "t", DEFINITION, 0.0)
+    half = spawn(m)
+    half[0].pid = 3
+    for p in (*forked, *half):
+        m.exited(p.id, -9, 1.0, blame=False)
+    assert (m.tasks["forked"].apart, m.tasks["t"].apart) == (False, True)
+    m.tick(5.0)
+    spawn(m)
+    assert m.tasks["t"].apart
+
+
 def test_what_was_in_work_is_given_one_at_a_time_after_a_crash():
     m = machine(resume=7, given=12)
     processes = running(m)
