@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_ARENA_MAX = -8
 _KEPT_BYTES = 8 << 20
 EXIT_USAGE = 2
 """Exit status for what the user must mend: a port in use, an unreadable file."""
@@ -60,6 +61,7 @@ def keep_memory() -> None:
     if _mallopt is not None:
         _mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
         _mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        _mallopt(_M_ARENA_MAX, 1)
 
 
 def set_title(title: str) -> None:
