@@ -124,6 +124,8 @@ class Loop:
             self._flush()
             for link in self._links:
                 link.begin_close()
+            # Nothing is in hand any more: what is left behind by a drain that times out is its children's.
+            self._words[0][status.WAITING] = 0
             self._drain()
             self._close_links()
         except TaskError as error:

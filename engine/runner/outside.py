@@ -81,6 +81,7 @@ class OutsideLoop:
             while self._open:
                 await self._turn()
             await self._emit(await self._operator.finish())
+            words[status.WAITING] = 0
             await self._drain()
             words[status.STATE] = status.ENDED
         except TaskError as error:
