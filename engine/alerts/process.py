@@ -44,7 +44,7 @@ def main(settings: Settings, addresses: Addresses) -> int:
 
 
 async def _serve(settings: Settings, addresses: Addresses) -> int:
-    from engine import logs, rpc  # noqa: PLC0415 - the launcher stays small
+    from engine import heap, logs, rpc  # noqa: PLC0415 - the launcher stays small
     from engine.alerts.service import AlertService, Options  # noqa: PLC0415 - the launcher stays small
     from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
 
@@ -55,6 +55,7 @@ async def _serve(settings: Settings, addresses: Addresses) -> int:
     queue = alert.topic_buffer_length if alert.topic_buffer_length >= _LEAST_QUEUE else _DEFAULT_QUEUE
     options = Options(settings.hostname, alert.persist_topics, queue, settings.endpoints)
     front = Front(log)
+    heap.leave_alone()
     service = AlertService(store, options, log, front.acknowledge)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)

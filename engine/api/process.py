@@ -41,7 +41,7 @@ def main(settings: Settings, addresses: Addresses, sockets: Sequence[socket.sock
 async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.socket]) -> int:
     import uvicorn  # noqa: PLC0415 - the launcher stays small
 
-    from engine import logs, rpc  # noqa: PLC0415 - the launcher stays small
+    from engine import heap, logs, rpc  # noqa: PLC0415 - the launcher stays small
     from engine.api.app import answer_headers, build_app  # noqa: PLC0415 - the launcher stays small
     from engine.api.callers import Servers  # noqa: PLC0415 - the launcher stays small
     from engine.api.connection import Connection  # noqa: PLC0415 - the launcher stays small
@@ -93,6 +93,7 @@ async def _serve(settings: Settings, addresses: Addresses, sockets: list[socket.
             reader.hub.close()
             await super().shutdown(sockets)
 
+    heap.leave_alone()
     server = Server(config)
     logging.getLogger("uvicorn").addHandler(_ServerRecords(log))
     log.info("listening", addresses=[f"{h}:{p}" for h, p, *_ in (s.getsockname() for s in sockets)])

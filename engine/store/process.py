@@ -16,7 +16,7 @@ def main(settings: Settings, addresses: Addresses) -> int:
     """Serve until SIGTERM."""
     import zmq  # noqa: PLC0415 - the launcher stays small
 
-    from engine import clock, logs, rpc  # noqa: PLC0415 - the launcher stays small
+    from engine import clock, heap, logs, rpc  # noqa: PLC0415 - the launcher stays small
     from engine.store import Store, StoreError  # noqa: PLC0415 - the launcher stays small
     from engine.store.service import StoreService  # noqa: PLC0415 - the launcher stays small
     from transports.context import new_context  # noqa: PLC0415 - the launcher stays small
@@ -31,6 +31,7 @@ def main(settings: Settings, addresses: Addresses) -> int:
     service = StoreService(store, clock.now)
     context = new_context(max_sockets=64)
     router = rpc.router(context, f"ipc://{addresses.store}")
+    heap.leave_alone()
     log.info("store open")
     wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 def main(settings: Settings, addresses: Addresses) -> int:
     """Run the TaskMaster until SIGTERM."""
-    from engine import logs  # noqa: PLC0415 - the launcher stays small
+    from engine import heap, logs  # noqa: PLC0415 - the launcher stays small
     from engine.task_master.loop import Supervisor  # noqa: PLC0415 - the launcher stays small
 
     logs.configure(settings.log_level)
-    return Supervisor(settings, addresses).run()
+    supervisor = Supervisor(settings, addresses)
+    heap.leave_alone()
+    return supervisor.run()
