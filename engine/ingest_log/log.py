@@ -43,6 +43,7 @@ POSITION_JUMP: Final = 1 << 32
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAX_OFFSETS: Final = 1024
 _MAX_DAMAGES: Final = 100
+_UNREADABLE: Final = "the rest of the segment is unreadable"
 
 
 class Dropped(NamedTuple):
@@ -275,9 +276,15 @@ class IngestLog:
 
     def _read_after(self, segment: Segment, max_bytes: int, *, wait: bool) -> list[Entry] | NotResident | Lost:
         following = self._segments[bisect_right(self._firsts, segment.first)]
-        if following.rows_before != segment.rows_end:
+        # Frames may be without rows, and positions may jump: rows alone do not tell that frames are gone.
+        if segment.unread or following.rows_before != segment.rows_end:
             self._losses += 1
-            return Lost(following.first, following.rows_before, f"missing: no segment between {segment.name} and next")
+            why = (
+                f"{segment.name}: {_UNREADABLE}"
+                if segment.unread
+                else f"missing: no segment between {segment.name} and next"
+            )
+            return Lost(following.first, following.rows_before, why)
         return self.read(following.first, max_bytes, wait=wait)
 
     def _read_segment(
@@ -451,21 +458,20 @@ def verify(directory: Path) -> Iterator[Damage]:
     A torn end (an append in progress, or one that a crash cut short) is no damage.
     """
     before: Segment | None = None
-    torn = 0
     for path in _segment_paths(directory):
         segment, found = Segment.open(path, rows_before=before.rows_end if before else 0, thorough=True)
         segment.close()
         if before is not None:
-            yield from _missing(before, torn, segment)
+            yield from _missing(before, segment)
         yield from found.damages
-        before, torn = segment, found.torn
+        before = segment
 
 
-def _missing(before: Segment, torn: int, after: Segment) -> list[Damage]:
-    """The damage that shows only at the next segment: rows that neither of the two holds."""
-    if before.rows_end == after.rows_before:
+def _missing(before: Segment, after: Segment) -> list[Damage]:
+    """The damage that shows only at the next segment: no torn end but an unreadable one, or rows that neither of the two holds."""
+    if not before.unread and before.rows_end == after.rows_before:
         return []
-    why = "the rest of the segment is unreadable" if torn else "a segment after it is missing"
+    why = _UNREADABLE if before.unread else "a segment after it is missing"
     return [Damage(before.name, before.size, before.last + 1, why)]
 
 
@@ -487,7 +493,7 @@ def _open_segments(directory: Path, segments: list[Segment]) -> Recovery:
         segment, found = Segment.open(path, rows_before=before.rows_end if before else 0)
         segments.append(segment)
         if before is not None:
-            damages += _missing(before, torn, segment)
+            damages += _missing(before, segment)
         damages += found.damages
         torn = found.torn
     if not segments:

@@ -148,6 +148,8 @@ class Segment:
     index: SparseIndex = field(default_factory=SparseIndex)
     # Where a failed append could not be cut off: the segment takes no more then.
     broken: bool = False
+    # Bytes behind the last readable record when the segment was opened: torn where it is the log's last, else damaged.
+    unread: int = 0
 
     @property
     def empty(self) -> bool:
@@ -266,7 +268,7 @@ class Segment:
             expected += 1
         self.size = min(at, size)
         self.seal_bytes = size - self.size if self.sealed else 0
-        found.torn = size - self.size - self.seal_bytes
+        found.torn = self.unread = size - self.size - self.seal_bytes
 
     def _note(self, head: Head, at: int) -> None:
         self.index.add(head.position, at, head.rows_before)
@@ -277,7 +279,7 @@ class Segment:
     def cut_torn(self) -> None:
         """Cut off everything after the last complete record, the seal included: the segment can be appended to."""
         os.ftruncate(self.fd, self.size)
-        self.sealed, self.seal_bytes = False, 0
+        self.sealed, self.seal_bytes, self.unread = False, 0, 0
 
     def append(self, parts: Sequence[Buffer], rows: int, now: int) -> int:
         """Append one frame at position `last + 1`; returns the bytes that it takes.

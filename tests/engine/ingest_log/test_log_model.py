@@ -208,6 +208,25 @@ def test_flipped_bits_never_change_a_frame_and_cost_at_most_the_one_they_hit(fra
                 assert fresh > POSITION_JUMP
 
 
+def test_a_frame_without_rows_at_the_end_of_a_segment_is_missed_too(tmp_path):
+    log = small_log(tmp_path, segment_bytes=200)
+    first, second = log.append([], 0), log.append([b"z" * 37], 0)
+    log_module._close(log._segments, log._lock)
+    path = tmp_path / f"{first:020d}.log"
+    content = bytearray(path.read_bytes())
+    # The head of the only frame of this segment, and that of its seal: nothing in it can be read.
+    for at in (HEADER_BYTES, HEADER_BYTES + HEAD_BYTES):
+        content[at] ^= 1
+    path.write_bytes(content)
+    assert [damage.position for damage in verify(tmp_path)] == [first]
+    with IngestLog.open(tmp_path, clock=Clock(), tail_bytes=0) as log:
+        assert [damage.position for damage in log.recovery.damages] == [first]
+        entries, losses = read_all(log)
+        assert [entry[0] for entry in entries] == [second]
+        assert [loss.oldest for loss in losses] == [second]
+        assert "the rest of the segment is unreadable" in losses[0].reason
+
+
 @given(st.lists(PARTS, min_size=1, max_size=12), st.floats(0, 1), st.binary(min_size=1, max_size=300))
 @settings(max_examples=80, deadline=None)
 def test_garbage_after_the_last_whole_frame_is_cut_off(frames, share, garbage):
