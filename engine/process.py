@@ -98,7 +98,6 @@ def close_inherited(keep: Iterable[int]) -> None:
 
 def fork_into(title: str, body: Callable[[], int], keep: Iterable[int] = ()) -> int:
     """Fork a child that runs `body` and exits with its result; the child's pid."""
-
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -15,7 +15,7 @@ import msgspec
 import zmq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -55,6 +55,16 @@ def unpack(message: bytes | memoryview) -> tuple[int, Any, Any]:
     """The three members of a request or an answer."""
     number, second, third = _decode(message)
     return number, second, third
+
+
+def arrived(socket: zmq.Socket[Any]) -> Iterator[tuple[int, Any, Any]]:
+    """Every message that is there, unpacked; never waits."""
+    while True:
+        try:
+            message = socket.recv(zmq.DONTWAIT)
+        except zmq.Again:
+            return
+        yield unpack(message)
 
 
 def router(context: zmq.Context[Any], address: str) -> zmq.Socket[Any]:

@@ -155,11 +155,10 @@ def _node(spec: specs.ProcessSpec, prepared: Prepared | None) -> int:
 def main(channel: socket.socket, level: str, run_dir: str) -> int:
     """The body of the zygote process: load everything that nodes need, then fork on request."""
     rehearsal = importlib.import_module("engine.runner.rehearsal")
-    rehearsal.rehearse()
+    tasks = rehearsal.plans()
+    rehearsal.rehearse(tasks)
     logs.configure(level)
-    rehearsal.rehearse_processes(run_dir)
+    rehearsal.rehearse_processes(run_dir, tasks[0])
     importlib.import_module("engine.frames.jit").forget_sources()
-    filling = heap.settle()
-    status = Zygote(channel).run()
-    del filling
-    return status
+    _filling = heap.settle()
+    return Zygote(channel).run()

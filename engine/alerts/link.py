@@ -113,12 +113,7 @@ class Link:
         while self._monitor.poll(0):
             recv_monitor_message(self._monitor)
             self._introduce()
-        while True:
-            try:
-                message = self._socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            number, second, third = rpc.unpack(message)
+        for number, second, third in rpc.arrived(self._socket):
             if number == 0 and second == "hello":
                 self._introduce()
             elif number == 0:

@@ -459,11 +459,11 @@ def verify(directory: Path) -> Iterator[Damage]:
     """
     before: Segment | None = None
     for path in _segment_paths(directory):
-        segment, found = Segment.open(path, rows_before=before.rows_end if before else 0, thorough=True)
+        segment, damages = Segment.open(path, rows_before=before.rows_end if before else 0, thorough=True)
         segment.close()
         if before is not None:
             yield from _missing(before, segment)
-        yield from found.damages
+        yield from damages
         before = segment
 
 
@@ -487,18 +487,17 @@ def _segment_paths(directory: Path) -> list[Path]:
 def _open_segments(directory: Path, segments: list[Segment]) -> Recovery:
     """Open the files of `directory` into `segments`, cutting a torn end off the last one."""
     damages: list[Damage] = []
-    torn = 0
     for path in _segment_paths(directory):
         before = segments[-1] if segments else None
         segment, found = Segment.open(path, rows_before=before.rows_end if before else 0)
         segments.append(segment)
         if before is not None:
             damages += _missing(before, segment)
-        damages += found.damages
-        torn = found.torn
+        damages += found
     if not segments:
         return Recovery()
     last = segments[-1]
+    torn = last.unread
     same_boot = last.boot == boot_id()
     unclean = bool(torn) or not (last.sealed or same_boot)
     if torn or (last.sealed and (same_boot or last.empty)):

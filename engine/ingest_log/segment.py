@@ -122,14 +122,6 @@ class SparseIndex:
 
 
 @dataclass(slots=True)
-class Recovered:
-    """What opening a segment found: `torn` bytes cut off its end (or to be cut off), and damage that stays."""
-
-    torn: int = 0
-    damages: list[Damage] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Segment:
     """An open segment file. `first` is its lowest possible position, `last` its highest (first - 1 while empty)."""
 
@@ -182,8 +174,8 @@ class Segment:
         return cls(path, fd, first, rows_before, now, boot, HEADER_BYTES, first - 1, rows_before, now)
 
     @classmethod
-    def open(cls, path: Path, *, rows_before: int, thorough: bool = False) -> tuple[Segment, Recovered]:
-        """Open an existing file and learn what is in it; nothing is changed yet (`cut_torn` does).
+    def open(cls, path: Path, *, rows_before: int, thorough: bool = False) -> tuple[Segment, list[Damage]]:
+        """Open an existing file and learn what is in it, and the damage that stays; nothing is changed yet (`cut_torn` does).
 
         A sealed segment costs two small reads unless `thorough`, any other one is read whole. `rows_before` stands in
         where the file's own header is damaged. Raises LogVersion, LogError (the disk fails).
@@ -193,19 +185,19 @@ class Segment:
         try:
             size = os.fstat(fd).st_size
             segment = cls(path, fd, first, rows_before, 0, bytes(16), size, first - 1, rows_before, 0)
-            found = Recovered()
-            segment._read_header(size, found)
+            damages: list[Damage] = []
+            segment._read_header(size, damages)
             if thorough or not segment._read_seal(size):
-                segment._scan(size, found)
+                segment._scan(size, damages)
         except OSError as error:
             os.close(fd)
             raise LogError(f"{path}: {error.strerror}: the segment cannot be read") from error
         except BaseException:
             os.close(fd)
             raise
-        return segment, found
+        return segment, damages
 
-    def _read_header(self, size: int, found: Recovered) -> None:
+    def _read_header(self, size: int, damages: list[Damage]) -> None:
         if size < HEADER_BYTES:
             # A crash came between making the file and its header: there was never a frame in it.
             return
@@ -220,7 +212,7 @@ class Segment:
             if magic == MAGIC and first == self.first:
                 self.rows_end, self.last_time = self.rows_before, self.created
                 return
-        found.damages.append(Damage(self.name, 0, self.first, "the segment's header is damaged"))
+        damages.append(Damage(self.name, 0, self.first, "the segment's header is damaged"))
 
     def _read_seal(self, size: int) -> bool:
         trailer = os.pread(self.fd, 8, size - 8) if size >= HEADER_BYTES + HEAD_BYTES else b""
@@ -239,7 +231,7 @@ class Segment:
         self.sealed, self.seal_bytes = True, size - at
         return True
 
-    def _scan(self, size: int, found: Recovered) -> None:
+    def _scan(self, size: int, damages: list[Damage]) -> None:
         buffer = bytearray(size)
         if os.preadv(self.fd, [buffer], 0) != size:
             raise LogError(f"{self.path}: shorter than its length says")
@@ -251,7 +243,7 @@ class Segment:
                 beyond = find_next(buffer, at, expected)
                 if beyond is None:
                     break
-                found.damages.append(Damage(self.name, at, expected, "the head of a record is damaged"))
+                damages.append(Damage(self.name, at, expected, "the head of a record is damaged"))
                 at, head = beyond
                 expected = head.position
             if at + head.total > size:
@@ -259,7 +251,7 @@ class Segment:
             intact = decode_body(view, at, head) is not None
             if not intact:
                 what = "the body of a record" if head.kind == KIND_FRAME else "the seal"
-                found.damages.append(Damage(self.name, at, expected, f"{what} is damaged"))
+                damages.append(Damage(self.name, at, expected, f"{what} is damaged"))
             if head.kind == KIND_SEAL:
                 self.sealed = intact and at + head.total == size
                 break
@@ -268,7 +260,7 @@ class Segment:
             expected += 1
         self.size = min(at, size)
         self.seal_bytes = size - self.size if self.sealed else 0
-        found.torn = self.unread = size - self.size - self.seal_bytes
+        self.unread = size - self.size - self.seal_bytes
 
     def _note(self, head: Head, at: int) -> None:
         self.index.add(head.position, at, head.rows_before)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import zmq
-
 from engine import rpc
 from engine.operator import Answering, Reloading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import zmq
 
 
 class Control:
@@ -36,12 +36,7 @@ class Control:
 
     def answer(self) -> None:
         """Answer every request that is there."""
-        while True:
-            try:
-                message = self.socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            number, operation, arguments = rpc.unpack(message)
+        for number, operation, arguments in rpc.arrived(self.socket):
             self.socket.send(self._answer(number, operation, arguments))
 
     def _answer(self, number: int, operation: str, arguments: dict[str, Any]) -> bytes:

@@ -61,22 +61,15 @@ SCRIPTS = (
 )
 
 
-def rehearse() -> None:
-    """Run the scripts over a few small frames, as node processes would: encoded and decoded between any two nodes."""
-    frames = _frames()
-    for task in plans(SCRIPTS):
-        run(task, frames)
-
-
-def plans(scripts: Sequence[str]) -> list[dict[str, Any]]:
-    """The plans of stream scripts, from a child that compiles them: the parser's tables are of no use to nodes."""
+def plans() -> list[dict[str, Any]]:
+    """The plans of the scripts, from a child that compiles them: the parser's tables are of no use to nodes."""
     read, write = os.pipe()
 
     def compile_all() -> int:
         from tickscript.compile import compile_script  # noqa: PLC0415 - stays in this child
 
         with os.fdopen(write, "wb") as pipe:
-            pipe.write(msgspec.msgpack.encode([plan.encode(compile_script(script)) for script in scripts]))
+            pipe.write(msgspec.msgpack.encode([plan.encode(compile_script(script)) for script in SCRIPTS]))
         return 0
 
     pid = fork_into("zygote compiling", compile_all, keep=[write])
@@ -87,13 +80,19 @@ def plans(scripts: Sequence[str]) -> list[dict[str, Any]]:
     return msgspec.msgpack.decode(raw, type=list[dict[str, Any]])
 
 
-def rehearse_processes(run_dir: str) -> None:
+def rehearse(tasks: Sequence[dict[str, Any]]) -> None:
+    """Run plans over a few small frames, as node processes would: encoded and decoded between any two nodes."""
+    frames = _frames()
+    for task in tasks:
+        run(task, frames)
+
+
+def rehearse_processes(run_dir: str, task: dict[str, Any]) -> None:
     """Start the processes of a task one after the other, as children of the zygote do, and let a few frames through each."""
     directory = RunDirectory(Path(run_dir))
     page, control = directory.new_path("r"), directory.new_path("r")
     address = f"ipc://{control}"
     pages = StatusFile.create(Path(page), 1)
-    (task,) = plans(SCRIPTS[:1])
     messages = run(task, _frames())
     try:
         with new_context() as context, rpc.router(context, address):

@@ -39,12 +39,7 @@ class StoreLink:
 
     def hear(self) -> None:
         """Take in every answer that is there."""
-        while True:
-            try:
-                message = self.socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            number, ok, value = rpc.unpack(message)
+        for number, ok, value in rpc.arrived(self.socket):
             then = self._waiting.pop(number, None)
             if then is not None:
                 then(ok, value)

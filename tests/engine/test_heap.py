@@ -14,6 +14,13 @@ from engine import heap
 POOL = 1 << 14
 
 
+def said(script):
+    """What a process of its own prints that runs the script: other tests and threads allocate as they like here."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 @pytest.mark.parametrize("size", [*range(48, 513, 16)])
 def test_objects_made_after_the_holes_were_filled_lie_together(size):
     holes = [[bytes(size - 33) for _ in range(4 * POOL // size)] for _ in range(20)]
@@ -38,7 +45,6 @@ def test_what_is_there_when_the_heap_settles_is_left_alone_by_later_collections(
 
 
 def test_after_filling_the_heap_of_the_c_library_its_blocks_come_from_the_end():
-    # A process of its own: other threads and tests allocate as they like here.
     script = """
         import ctypes
         from engine import heap
@@ -52,8 +58,7 @@ def test_after_filling_the_heap_of_the_c_library_its_blocks_come_from_the_end():
         fresh = [library.malloc(size) for size in (600, 3000, 20000) for _ in range(20)]
         assert min(fresh) > max(blocks)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    said(script)
 
 
 def test_a_heap_on_huge_pages_holds_what_it_held():
@@ -64,10 +69,9 @@ def test_a_heap_on_huge_pages_holds_what_it_held():
         assert kept == [str(n) * 20 for n in range(200_000)]
         print(made)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    output = said(script)
     # A kernel without them, or short of them, makes none.
-    assert int(done.stdout) >= 0
+    assert int(output) >= 0
 
 
 def test_kernels_work_without_what_others_could_be_compiled_against():
@@ -75,11 +79,11 @@ def test_kernels_work_without_what_others_could_be_compiled_against():
         import os
         from engine.frames import jit
         from engine.runner import rehearsal
-        rehearsal.rehearse()
+        tasks = rehearsal.plans()
+        rehearsal.rehearse(tasks)
         forgotten = jit.forget_sources()
         assert (forgotten > 10) == (os.environ.get("NUMBA_DISABLE_JIT") != "1"), forgotten
         assert jit.forget_sources() == 0
-        rehearsal.rehearse()
+        rehearsal.rehearse(tasks)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    said(script)

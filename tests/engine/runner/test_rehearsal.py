@@ -36,7 +36,7 @@ SCRIPTS = [
 
 @pytest.fixture(scope="module")
 def rehearsed():
-    rehearsal.rehearse()
+    rehearsal.rehearse(rehearsal.plans())
 
 
 def frames(line: str, rows: int, most: int):
@@ -67,7 +67,7 @@ def test_no_common_frame_makes_numba_look_for_the_version_of_a_kernel_that_fits(
 def test_processes_are_rehearsed_and_leave_nothing_behind(tmp_path):
     run_directory = open_run_directory(tmp_path, memory=())
     before = set(Path("/proc/self/fd").iterdir())
-    rehearsal.rehearse_processes(str(run_directory.path))
+    rehearsal.rehearse_processes(str(run_directory.path), plan.encode(compile_script(rehearsal.SCRIPTS[0])))
     assert list(run_directory.path.iterdir()) == []
     assert set(Path("/proc/self/fd").iterdir()) <= before
 
