@@ -4,6 +4,7 @@ The parents' slots are the sources. Messages wait in `Held`; which of them meet,
 kernels of `join_sets`, behind those of `join_pairs` where there is an `.on()`; `join_output` and `join_batches` make of it
 what leaves. A group is known from its first message or barrier until its delete-group; a barrier without a bucket of its
 time finds an empty one. What waits only for a partner of its key (`.on()`) when the data ends is dropped, as in the reference.
+Which parent's process is ahead changes nothing of what meets.
 
 Bound: see `skew`. Nothing waits for a clock.
 """
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _FIRST_LINES = 16384
 _SHRINK = 4
+_END = 1 << 62
 
 
 class JoinOperator:
@@ -77,7 +79,8 @@ class JoinOperator:
         self._own = np.empty((0, join_pairs.WIDTH), np.int64)
         self._heard = np.zeros(self._sources + 1, np.int64)
         self._sends = np.empty((_FIRST_LINES if self._on else 0, 4), np.int64)
-        self._sent = np.zeros(2, np.int64)
+        self._sent = np.zeros(3, np.int64)
+        self._reached = np.zeros(self._sources, np.int64)
 
     @property
     def cardinality(self) -> int:
@@ -100,12 +103,16 @@ class JoinOperator:
                 if self._on:
                     places = self._key_slots.map(keyed, start, stop)
                     self._keys = _follow(self._keys, self._key_slots, self._fresh_key)
-                    self._run_pairs(slots, places, when, specific[start:stop], base + start, parent, outbox)
+                    position = self._position(frame)
+                    self._run_pairs(slots, places, when, specific[start:stop], base + start, parent, position, outbox)
                 else:
                     sources = np.full(stop - start, parent, np.int32)
                     self._run_sets(slots, sources, when, np.arange(base + start, base + stop), outbox)
             if event is not None:
                 self._event(event, parent, outbox)
+        if frame.position:
+            self._reached[parent] = frame.position
+            self._catch_up(outbox)
         self._flush(outbox)
         if self._skew.over(self._bytes()):
             self._compact()
@@ -139,24 +146,45 @@ class JoinOperator:
                 return
             self._give_room(outbox)
 
+    def _position(self, frame: Frame) -> int:
+        """How far in the log others must be to have seen all that stands before the frame; 0 where there is no log."""
+        furthest = int(self._reached.max())
+        return frame.position or (furthest + 1 if furthest else 0)
+
     def _run_pairs(
-        self, slots: Any, places: Any, times: Any, specific: Any, base: int, parent: int, outbox: Outbox
+        self, slots: Any, places: Any, times: Any, specific: Any, base: int, parent: int, position: int, outbox: Outbox
     ) -> None:
         """Let what follows from the messages of some keys into the groups of specific ones."""
         at, stop = 0, len(slots)
         while True:
             at = join_pairs.collect(
-                slots, places, times, specific, at, stop, base, parent, self._sources, self._keys, self._heard, self._own,
-                self._sends, self._sent,
+                slots, places, times, specific, at, stop, base, parent, self._sources, self._reached, position, self._keys,
+                self._heard, self._own, self._sends, self._sent,
             )  # fmt: skip
-            sends = np.array(self._sends[: self._sent[join_pairs.SENDS]].T, order="C")
-            self._sent[join_pairs.SENDS] = 0
-            self._run_sets(sends[0].astype(np.int32), sends[1].astype(np.int32), sends[2], sends[3], outbox)
+            self._send(outbox)
             if at == stop:
                 return
-            need = int(self._sent[join_pairs.NEED])
-            if need > len(self._sends):
-                self._sends = np.empty((2 * need, 4), np.int64)
+
+    def _catch_up(self, outbox: Outbox) -> None:
+        """Let go what has waited for a source to come as far in the log."""
+        if not self._sent[join_pairs.AWAITING]:
+            return
+        live = self._key_slots.live()
+        at = 0
+        while at < len(live):
+            at = join_pairs.catch_up(
+                live, at, self._sources, self._reached, self._keys, self._heard, self._own, self._sends, self._sent
+            )
+            self._send(outbox)
+
+    def _send(self, outbox: Outbox) -> None:
+        """Let what a kernel of pairs has sent into its groups, and make room where it stopped for want of it."""
+        sends = np.array(self._sends[: self._sent[join_pairs.SENDS]].T, order="C")
+        self._sent[join_pairs.SENDS] = 0
+        self._run_sets(sends[0].astype(np.int32), sends[1].astype(np.int32), sends[2], sends[3], outbox)
+        need = int(self._sent[join_pairs.NEED])
+        if need > len(self._sends):
+            self._sends = np.empty((2 * need, 4), np.int64)
 
     def _store(self) -> tuple[Any, ...]:
         return self._groups, self._sets, self._counts, self._out, self._done
@@ -219,6 +247,7 @@ class JoinOperator:
             return
         key = self._key_slots.find(event.group)
         if key >= 0:
+            self._sent[join_pairs.AWAITING] -= self._keys[key, join_pairs.AWAITED] != 0
             self._keys[key, : join_pairs.MARKS] = 0
             self._keys[key, join_pairs.MARKS + parent] = NEVER
         if self._delete_all:
@@ -231,6 +260,8 @@ class JoinOperator:
     def finish(self) -> Sequence[Frame]:
         """All sets, group by group, oldest first."""
         outbox = Outbox(STREAM if not self._batch else "batch")
+        self._reached[:] = _END
+        self._catch_up(outbox)
         need = int(self._counts[join_sets.LIVE])
         if need:
             if need > len(self._out):
@@ -284,6 +315,8 @@ class JoinOperator:
             "keys": self._keys[: self._key_slots.high].tobytes(),
             "own": self._own[: self._held.used].tobytes(),
             "heard": self._heard.tobytes(),
+            "awaiting": int(self._sent[join_pairs.AWAITING]),
+            "reached": self._reached.tobytes(),
             "skew": self._skew.snapshot(),
         }
 
@@ -297,6 +330,8 @@ class JoinOperator:
         self._keys = grown(_lines(state["keys"], self._keys), self._key_slots.room, None)
         self._own = _lines(state["own"], self._own)
         self._heard = np.frombuffer(state["heard"], np.int64).copy()
+        self._sent[join_pairs.AWAITING] = state["awaiting"]
+        self._reached = np.frombuffer(state["reached"], np.int64).copy()
         self._skew.restore(state["skew"])
 
 

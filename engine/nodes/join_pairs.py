@@ -5,6 +5,10 @@ gathered under a *key*, the group that the listed dimensions make. What follows 
 that go into the groups of specific ones, where sets are made and leave as in any join (`join_sets`). The two caches of a key
 are linked lists over units.
 
+The parents are processes of their own, so one can be ahead of another in the log although their rows are in order. A source
+that has no mark for a key is passed over, as the spec says, only once it has come as far in the log as the frame at hand: before
+that its first message of the key may be on its way, and what it is to meet would be gone. What may go then is noted with the key.
+
 Always: a unit lies in at most one cache; a message changes nothing unless there is room for all sends that follow from it.
 """
 
@@ -18,13 +22,14 @@ from numba import types
 from engine.frames.jit import BOOL, I32, I64, I64_OUT, INT, U8, array, helper, kernel
 from engine.nodes.join_sets import LINES, NEVER
 
-# A key's line: the cache of match messages and that of specific ones (first, last, size of each), from MARKS on the low mark
-# of each source.
-MATCHES, SPECIFICS, MARKS = 0, 3, 6
+# A key's line: the cache of match messages and that of specific ones (first, last, size of each); the log position that
+# sources without a mark must reach (0: nothing waits for that) and up to which time specific messages go then; from MARKS on
+# the low mark of each source.
+MATCHES, SPECIFICS, AWAITED, UP_TO, MARKS = 0, 3, 6, 7, 8
 # What a unit brings with it: bucket time, source, slot of its group, and the next unit in its cache.
 WHEN, SOURCE, SLOT, LINK, WIDTH = 0, 1, 2, 3, 4
-# `done`: sends written, and how many the message needs room for before which the kernel stopped.
-SENDS, NEED = 0, 1
+# `done`: sends written, how many the message needs room for before which the kernel stopped, and keys that await a position.
+SENDS, NEED, AWAITING = 0, 1, 2
 
 
 @helper
@@ -60,6 +65,15 @@ def _low_mark(key: Any, sources: Any, keys: Any, heard: Any) -> Any:
 
 
 @helper
+def _missing(key: Any, sources: Any, keys: Any, reached: Any, position: Any) -> Any:
+    """Whether a source without a mark for the key is behind this position."""
+    for s in range(sources):
+        if keys[key, MARKS + s] == NEVER and reached[s] < position:
+            return True
+    return False
+
+
+@helper
 def _send(unit: Any, slot: Any, own: Any, sends: Any, done: Any) -> Any:
     """The unit goes into the group of the slot."""
     at = done[SENDS]
@@ -70,15 +84,15 @@ def _send(unit: Any, slot: Any, own: Any, sends: Any, done: Any) -> Any:
     sends[at, 3] = unit
 
 
-@kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, LINES, I64_OUT, LINES, LINES, I64_OUT)
+@kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, I64, INT, LINES, I64_OUT, LINES, LINES, I64_OUT)
 def collect(
-    slots: Any, places: Any, times: Any, specific: Any, at: Any, stop: Any, base: Any, src: Any, sources: Any, keys: Any,
-    heard: Any, own: Any, sends: Any, done: Any,
+    slots: Any, places: Any, times: Any, specific: Any, at: Any, stop: Any, base: Any, src: Any, sources: Any, reached: Any,
+    position: Any, keys: Any, heard: Any, own: Any, sends: Any, done: Any,
 ) -> Any:  # fmt: skip
     """Messages at:stop of a source: slots of their groups and keys, bucket times; `base` is the unit of number 0.
 
-    `heard` has a flag for each source that has ever reported, and their number at the end. A send is slot, source, bucket
-    time, unit. Where it stopped.
+    `reached` is the log position of each source, `position` that of these messages. `heard` has a flag for each source that has
+    ever reported, and their number at the end. A send is slot, source, bucket time, unit. Where it stopped.
     """
     for i in range(at, stop):
         k = np.int64(places[i])
@@ -97,6 +111,13 @@ def collect(
             heard[sources] += 1
         keys[k, MARKS + src] = t
         low = _low_mark(k, sources, keys, heard)
+        if low != NEVER and _missing(k, sources, keys, reached, position):
+            if keys[k, AWAITED] == 0:
+                keys[k, AWAITED] = position
+                done[AWAITING] += 1
+            if keys[k, AWAITED] == position:
+                keys[k, UP_TO] = low
+            low = NEVER
         c = keys[k, SPECIFICS] if keys[k, SPECIFICS + 2] > 0 else np.int64(-1)
         while c >= 0 and own[c, WHEN] < low:
             _send(c, own[c, SLOT], own, sends, done)
@@ -129,6 +150,39 @@ def collect(
                 _send(unit, own[c, SLOT], own, sends, done)
                 c = _pop(k, SPECIFICS, keys, own)
     return stop
+
+
+@kernel(INT, I64, INT, INT, I64, LINES, I64, LINES, LINES, I64_OUT)
+def catch_up(
+    live: Any, at: Any, sources: Any, reached: Any, keys: Any, heard: Any, own: Any, sends: Any, done: Any
+) -> Any:  # fmt: skip
+    """Send what waited for sources that have reached the position now, of the live keys from number `at` on. Where it stopped."""
+    first = np.int64(0)
+    for s in range(sources):
+        first = max(first, reached[s])
+    for i in range(at, len(live)):
+        k = live[i]
+        if keys[k, AWAITED] == 0 or _missing(k, sources, keys, reached, keys[k, AWAITED]):
+            continue
+        need = keys[k, SPECIFICS + 2]
+        if done[SENDS] + need > len(sends):
+            done[NEED] = need
+            return i
+        low = _low_mark(k, sources, keys, heard)
+        up_to = low
+        keys[k, AWAITED] = 0
+        done[AWAITING] -= 1
+        if low != NEVER and _missing(k, sources, keys, reached, first):
+            up_to = min(low, keys[k, UP_TO])
+            if up_to < low:
+                keys[k, AWAITED] = first
+                keys[k, UP_TO] = low
+                done[AWAITING] += 1
+        c = keys[k, SPECIFICS] if need > 0 else np.int64(-1)
+        while c >= 0 and own[c, WHEN] < up_to:
+            _send(c, own[c, SLOT], own, sends, done)
+            c = _pop(k, SPECIFICS, keys, own)
+    return len(live)
 
 
 @kernel(types.void, I64, LINES, LINES, array(types.uint8, writable=True))

@@ -284,9 +284,10 @@ def by_group(messages: list[Message], *, mixed: bool) -> dict[Any, list[Any]]:
 
 
 def check_fan_in(
-    make: Callable[[], Any], model: FanIn, sent: list[Sent], data: st.DataObject, edge: str = STREAM
-) -> None:
-    """See the module's text; `data` is hypothesis's."""
+    make: Callable[[], Any], model: FanIn, sent: list[Sent], data: st.DataObject, edge: str = STREAM, *,
+    logged: bool = True,
+) -> None:  # fmt: skip
+    """See the module's text; `data` is hypothesis's. `logged`: frames say how far in the log they go."""
     wanted = [plain(m) for src, message in sent for m in model.handle(src, message)]
     cardinality = model.cardinality  # type: ignore[attr-defined]
     mixed = bool(getattr(model, "stream_name", ""))
@@ -297,7 +298,7 @@ def check_fan_in(
         operator = make()
         out = []
         for i, (src, frame) in enumerate(frames_by_parent(sent, edge, ends)):
-            came = decode([bytes(part) for part in encode(frame.with_(position=i + 1))])
+            came = decode([bytes(part) for part in encode(frame.with_(position=i + 1 if logged else 0))])
             out += operator.collect(came, src)
             if rests[i % len(rests)]:
                 state = msgpack.unpackb(msgpack.packb(operator.snapshot()), strict_map_key=False)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.frames.model import BATCH, STREAM, Span
+from engine.frames.model import BATCH, STREAM, Frame, Span
 from engine.nodes import join
 from engine.nodes.join import JoinOperator
 from engine.operator import TaskError
 from tests.engine.nodes.fan_in import JoinModel, check_fan_in, frames_by_parent, interleaved
-from tests.engine.nodes.messages import NIL, Barrier, Batch, Delete, Group, Message, Point, Row, messages_of
+from tests.engine.nodes.messages import NIL, Barrier, Batch, Delete, Group, Message, Point, Row, frames_of, messages_of
 from tests.engine.nodes.messages import SECOND as S
-from tests.engine.nodes.strategies import NAMES, SOME, TAGS, VALUES, fields, times
+from tests.engine.nodes.strategies import NAMES, SOME, TAGS, VALUES, fields, plain, times
 
 DIMS = st.sampled_from([(), ("h",), ("h",), ("h", "r"), ("r",)])
 FILLS = st.sampled_from([None, "none", "null", "null", 0, 0.0, 7, -1.5, True])
@@ -85,7 +86,7 @@ def test_joins_on_fewer_dimensions_are_those_of_the_model(
         data, [data.draw(source(edge, data.draw(DIMS), by_name=by_name, most=20)) for _ in range(sources)]
     )
     model = {**how, "fill": None if how["fill"] is True else how["fill"]}
-    check_fan_in(lambda: made({**how, "edge": edge}), JoinModel(**model), sent, data, edge)
+    check_fan_in(lambda: made({**how, "edge": edge}), JoinModel(**model), sent, data, edge, logged=False)
 
 
 @pytest.mark.parametrize("on", [(), ("h",)])
@@ -99,7 +100,7 @@ def test_room_for_sets_and_output_grows_as_it_is_needed(on: tuple[str, ...], dat
         mock.patch.object(join, "_FIRST_LINES", 1),
         mock.patch.object(join, "_SHRINK", data.draw(st.sampled_from([1, 4]))),
     ):
-        check_fan_in(lambda: made(how), JoinModel(**how), sent, data)
+        check_fan_in(lambda: made(how), JoinModel(**how), sent, data, logged=not on)
 
 
 def points(name: str, *times_of: float, value: str = "v", **more: Any) -> list[Message]:
@@ -277,6 +278,83 @@ class TestOn:
         a = Point("a", S, {"v": 1}, {"b": "x"}, ("b",), by_name=True)
         b = Point("b", S, {"v": 2}, {"b": "x", "f": "1"}, ("b", "f"), by_name=True)
         assert not through(joined(on=["b"]), [(0, a), (1, b)])
+
+
+@st.composite
+def steady_stream(draw: Any) -> list[tuple[int, Message]]:
+    """Points in the order of their times: of each source and group at most one a second, and groups come and go."""
+    match = draw(st.integers(0, 1))
+    could_come = [(match, {"b": key}) for key in "xy"]
+    could_come += [(1 - match, {"b": key, "f": finer}) for key in "xy" for finer in "12"]
+    return [
+        (src, Point("ab"[src], t * S, {"v": t}, tags, tuple(tags)))
+        for t in range(draw(st.integers(1, 6)))
+        for src, tags in draw(st.permutations(could_come))[draw(st.integers(0, len(could_come) - 1)) :]
+    ]
+
+
+def by_position(sent: list[tuple[int, Message]], data: st.DataObject) -> list[tuple[int, Any]]:
+    """The stream as its parents give it on: each in frames of its own that say how far they go, in any interleaving."""
+    frames: list[list[Any]] = []
+    for src in range(2):
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(sent)))) | {len(sent)})
+        mine: list[Any] = []
+        for start, stop in zip([0, *cuts], cuts, strict=False):
+            pieces = [m for s, m in sent[start:stop] if s == src]
+            made_of = frames_of(pieces, STREAM, []) if pieces else [Frame(STREAM)]
+            mine += [*made_of[:-1], made_of[-1].at(stop)]
+        frames.append(mine)
+    return interleaved(data, frames)
+
+
+def on_b() -> JoinOperator:
+    """A join on `b` whose parents have both reported already."""
+    operator = joined(on=["b"], fill="null")
+    assert not through(operator, [(src, Point("ab"[src], -S, {"v": 0}, {"b": "z"}, ("b",))) for src in range(2)])
+    return operator
+
+
+@SOME
+@given(st.data())
+def test_which_parent_is_ahead_in_the_log_changes_nothing_of_what_meets(data: st.DataObject) -> None:
+    sent = data.draw(steady_stream())
+    row_by_row, operator = on_b(), on_b()
+    wanted = messages_of([f for src, m in sent for f in row_by_row.collect(*frames_of([m], STREAM, []), src)])
+    wanted += messages_of(row_by_row.finish())
+    out = []
+    for src, frame in by_position(sent, data):
+        out += operator.collect(frame, src)
+        if data.draw(st.integers(0, 3)) == 0:
+            state = msgpack.unpackb(msgpack.packb(operator.snapshot()), strict_map_key=False)
+            operator = on_b()
+            operator.restore(state)
+    got = messages_of([*out, *operator.finish()])
+    assert sorted(map(repr, map(plain, got))) == sorted(map(repr, map(plain, wanted)))
+
+
+class TestParentsInTheLog:
+    """A key that one source has not sent yet (nodes.md §12.5, 1) while its process is behind."""
+
+    def sends(self, operator: JoinOperator, src: int, position: int, *seconds: int) -> list[Any]:
+        """What comes of a frame of source 0 ("a", by building) or 1 ("b", by floor)."""
+        tags = {"b": "x"} if src == 0 else {"b": "x", "f": "1"}
+        sent = [Point("ab"[src], t * S, {"v": t}, tags, tuple(tags)) for t in seconds]
+        frames = frames_of(sent, STREAM, []) if sent else [Frame(STREAM)]
+        return shown(messages_of([m for f in frames for m in operator.collect(f.at(position), src)]))
+
+    def test_what_is_on_its_way_meets_what_came_before_it(self) -> None:
+        operator = on_b()
+        assert self.sends(operator, 1, 4, 1, 2, 3) == []
+        assert self.sends(operator, 0, 3, 1, 2) == [(1.0, {"a.v": 1, "b.v": 1}), (2.0, {"a.v": 2, "b.v": 2})]
+
+    def test_a_source_that_has_come_as_far_is_waited_for_no_longer(self) -> None:
+        operator = on_b()
+        assert self.sends(operator, 1, 4, 1, 2, 3) == []
+        assert self.sends(operator, 1, 6, 4) == []
+        # Up to 5 it has sent nothing: what came before 4 has gone alone, so that this meets the later ones only.
+        assert self.sends(operator, 0, 5) == []
+        alone = [(float(t), {"b.v": t, "a.v": NIL}) for t in (1, 2)]
+        assert self.sends(operator, 0, 7, 2, 3) == [*alone, (3.0, {"a.v": 3, "b.v": 3})]
 
 
 class TestEvents:
