@@ -89,10 +89,6 @@ class Page:
         if child < MAX_EDGES:
             self.words[SENT + child] = messages
 
-    def sent_to_children(self) -> tuple[int, ...]:
-        """Messages put into the edges of the first 64 children."""
-        return tuple(self.words[SENT : SENT + MAX_EDGES])
-
     def taken(self, parent: int) -> int | None:
         """None for an edge that is not counted: a process has room for 64 on either side."""
         return self.words[TAKEN + parent] if parent < MAX_EDGES else None

@@ -1,7 +1,6 @@
 """A task's edges, seen from both ends on the status pages: what lies on the way to a process. Pure but for reading.
 
-An edge between two processes is known by its path; what the fork feeds has no process at its other end. A process that has
-exited is remembered by what its page said last, because its page may be another's by now.
+An edge between two processes is known by its path; what the fork feeds has no process at its other end.
 """
 
 from __future__ import annotations
@@ -61,8 +60,6 @@ class Edges:
         if found is None:
             return None if self._fork is None else self._fork.collector.messages
         process, child = found
-        if process.exited:
-            return process.sent[child] if child < len(process.sent) else None
         return self._pages.page(process.slots[0]).sent(child)
 
     def _made(self, path: str) -> int | None:
@@ -70,5 +67,4 @@ class Edges:
         if found is None:
             return None if self._fork is None else self._fork.delivered
         process, _ = found
-        emitted = process.emitted if process.exited else self._pages.page(process.slots[-1]).words[status.EMITTED]
-        return emitted // self._children[process.id]
+        return self._pages.page(process.slots[-1]).words[status.EMITTED] // self._children[process.id]

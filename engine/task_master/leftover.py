@@ -1,4 +1,5 @@
-"""What a task leaves behind when its drain has timed out: the points that it was to be given, wanted, and has not dealt with.
+"""What a task leaves behind that is ended before it has worked off everything: the points that it was to be given, wanted, and
+has not dealt with.
 
 What is counted, exactly: the points of the stream behind the position up to which every node of the task has dealt with
 everything, the same from which a crash would have resumed. A frame that a node has in hand counts whole; what nodes keep
@@ -36,10 +37,11 @@ def reached(task: Task, fork: Fork, pages: StatusFile) -> int:
     reach: dict[str, int] = {}
     for process, placed in edges.placed:
         words = pages.page(process.slots[0]).words
-        if process.exited:
-            reach[process.id] = _END if process.ended else process.dealt or began
-            continue
         reach[process.id] = words[status.DEALT] or began
+        if process.exited:
+            if process.ended:
+                reach[process.id] = _END
+            continue
         if len(placed.parents) == 1:
             idle = words[status.LAST_IN_WORK] <= words[status.DEALT]
         else:
@@ -54,10 +56,13 @@ def reached(task: Task, fork: Fork, pages: StatusFile) -> int:
 class Leftover:
     """A count under way; the task itself may be gone meanwhile."""
 
-    def __init__(self, task: Task, nodes: Sequence[str], log: IngestLog, reached: int, end: int, gone: int = 0) -> None:
+    def __init__(
+        self, task: Task, why: str, nodes: Sequence[str], log: IngestLog, reached: int, end: int, gone: int = 0
+    ) -> None:
         """Of the stream up to position `end`; `gone` points are known to be left that are not in the log any more."""
         assert task.layout is not None
         self.task = task.id
+        self.why = why
         self.nodes = tuple(nodes)
         self.points = gone
         self._log = log

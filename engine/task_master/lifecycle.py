@@ -10,6 +10,7 @@ FAILED keeps the error: enabled, not executing (spec "TaskMaster" §10). A crash
 resume position, and gives them what was in work one frame at a time; `MAX_EXITS` exits at one frame stop the task, because
 the input itself then is the likely cause (engine.task_master.suspects). A start that dies as often is refused.
 Processes of an earlier incarnation of a task are waited for by their own identity and never mistaken for later ones.
+The status pages of a process stay its own until the last of its incarnation is gone, so that figures of exited ones stay true.
 """
 
 from __future__ import annotations
@@ -62,11 +63,6 @@ class Process:
     ended: bool = False
     exited: bool = False
     paths: tuple[str, ...] = ()
-    dealt: int = 0
-    emitted: int = 0
-    sent: tuple[int, ...] = ()
-    """What its status pages said last, once it is released: the position dealt with, what its last node has emitted, and
-    messages put into each child's edge."""
 
 
 @dataclass(slots=True)
@@ -87,6 +83,8 @@ class Task:
     running_since: float | None = None
     apart: bool = False
     """The zygote died before it had forked all of this task's processes: they make their operators themselves from now on."""
+    abandoned: bool = False
+    """What it leaves behind is being counted: it only waits for its processes to be gone."""
 
     @property
     def executing(self) -> bool:
@@ -125,10 +123,11 @@ class DrainFork:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """The task is given up with these nodes left: count the points that it still had, and say so."""
+    """The task is given up, for the reason `why`, with these nodes left: count the points that it still had, and say so."""
 
-    task: str
-    nodes: tuple[str, ...]
+    task: Task
+    why: str
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The process is gone: its status pages are free."""
+    """The process is gone, and nobody asks for its figures any more: its status pages are free."""
 
     process: Process
 
@@ -213,10 +212,11 @@ class Lifecycle:
         old = self.tasks.get(task)
         if old is not None and old.executing:
             return [] if request is None else [Answer(request, f"task {task} is already executing")]
+        released = [] if old is None else self._release(old)
         new = Task(task, definition, requests=[] if request is None else [request], resume=resume)
         new.deadline = now + self._start_timeout
         self.tasks[task] = new
-        return [Spawn(task)]
+        return [*released, Spawn(task)]
 
     def placed(self, task: str, layout: Layout, processes: Sequence[Process]) -> list[Instruction]:
         """The processes of a Spawn have been ordered."""
@@ -286,11 +286,12 @@ class Lifecycle:
         crashed = not p.ended or status != 0
         if crashed and t.state in (State.STARTING, State.RUNNING):
             out += self._crashed(t, p, status, now, blame=blame)
+        elif crashed and t.state is State.DRAINING and not t.abandoned:
+            out += [*self._abandon(t, "node process died, task aborted", p.nodes[-1]), CloseFork(t.id), *_kill(t)]
         if not t.alive:
             out += self._all_gone(t)
         elif t.state is State.BACKOFF and crashed:
-            out += [Kill(q.id) for q in t.processes if not q.exited]
-        out.append(Release(p))
+            out += _kill(t)
         return out
 
     def _crashed(self, t: Task, p: Process, status: int, now: float, *, blame: bool) -> list[Instruction]:
@@ -314,13 +315,14 @@ class Lifecycle:
         return [say, CloseFork(t.id)]
 
     def _all_gone(self, t: Task) -> list[Instruction]:
-        if t.state is State.DRAINING:
-            del self.tasks[t.id]
-            return [CloseFork(t.id), Forget(t.id), *self._answer(t), Say("info", "task stopped", t.id)]
         if t.state is State.RUNNING:
             # All nodes ended by themselves although nobody stopped the task: it stays registered, as in the reference.
             return [CloseFork(t.id), Forget(t.id)]
-        return []
+        released = self._release(t)
+        if t.state is State.DRAINING:
+            del self.tasks[t.id]
+            return [CloseFork(t.id), Forget(t.id), *released, *self._answer(t), Say("info", "task stopped", t.id)]
+        return released
 
     def stop(self, request: Any, task: str, now: float) -> list[Instruction]:
         """Drain a task; answered when nothing of it is left. An unknown task is stopped already."""
@@ -332,17 +334,20 @@ class Lifecycle:
             return []
         if not t.alive or t.state in (State.FAILED, State.BACKOFF):
             del self.tasks[task]
-            rest = [Kill(p.id) for p in t.processes if not p.exited]
-            refused = self._answer(t, "task was stopped")
-            return [CloseFork(task), Forget(task), *rest, *refused, Answer(request)]
+            left = self._abandon(t, "task stopped while it waits to restart") if t.state is State.BACKOFF else []
+            out = [*left, CloseFork(task), Forget(task), *_kill(t), *self._release(t)]
+            return [*out, *self._answer(t, "task was stopped"), Answer(request)]
         starting = t.state is State.STARTING
         out = self._answer(t, "task was stopped")
         t.state = State.DRAINING
         t.requests = [request]
         t.deadline = now + self._drain_timeout
-        if starting:
-            return [*out, *[Kill(p.id) for p in t.processes if not p.exited]]
-        return [*out, DrainFork(task)]
+        if not starting:
+            return [*out, DrainFork(task)]
+        if t.resume is not None:
+            out += self._abandon(t, "task stopped while it restarts")
+        t.abandoned = True
+        return [*out, *_kill(t)]
 
     def tick(self, now: float) -> list[Instruction]:
         """Deadlines that have passed."""
@@ -355,9 +360,10 @@ class Lifecycle:
                 late = ", ".join(p.nodes[-1] for p in t.processes if not p.ready)
                 out += self._fail(t, f"not ready within {self._start_timeout:g}s: {late}")
             elif t.state is State.DRAINING:
-                left = [p for p in t.processes if not p.exited]
-                names = tuple(p.nodes[-1] for p in left)
-                out += [Abandon(t.id, names), CloseFork(t.id), *[Kill(p.id) for p in left]]
+                left = [p.nodes[-1] for p in t.processes if not p.exited]
+                if not t.abandoned:
+                    out += self._abandon(t, "drain timeout, task aborted", *left)
+                out += [CloseFork(t.id), *_kill(t)]
             elif t.state is State.BACKOFF:
                 if t.alive:
                     t.deadline = now + BACKOFF_S[0]
@@ -376,16 +382,32 @@ class Lifecycle:
         t.error = error
         t.deadline = None
         answers = self._answer(t, error)
-        rest = [Kill(p.id) for p in t.processes if not p.exited] if starting else []
+        rest = _kill(t) if starting else []
         message = "failed to start task" if starting else "task finished with error"
         say = Say("error", message, t.id, (("error", error),))
         return [CloseFork(t.id), Forget(t.id), *rest, KeepError(t.id, error), *answers, say]
+
+    @staticmethod
+    def _abandon(t: Task, why: str, *nodes: str) -> list[Instruction]:
+        t.abandoned = True
+        return [Abandon(t, why, nodes)]
+
+    @staticmethod
+    def _release(t: Task) -> list[Instruction]:
+        """Let go of the incarnation's processes; those that live still are released when they exit."""
+        out: list[Instruction] = [Release(p) for p in t.processes if p.exited]
+        t.processes = []
+        return out
 
     @staticmethod
     def _answer(t: Task, error: str = "") -> list[Instruction]:
         out: list[Instruction] = [Answer(r, error) for r in t.requests]
         t.requests = []
         return out
+
+
+def _kill(t: Task) -> list[Instruction]:
+    return [Kill(p.id) for p in t.processes if not p.exited]
 
 
 def _clash(processes: Sequence[Process]) -> str | None:

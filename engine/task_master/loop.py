@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import zmq
 
-from engine import clock, logs, rpc, status
+from engine import clock, logs, rpc
 from engine.frames import header as wire
 from engine.ingest_log.errors import LogError
 from engine.ingest_log.log import IngestLog
@@ -397,8 +397,8 @@ class Supervisor:
                     self._forks.drain(task)
                     if self._forks.get(task) is None:
                         self._log.warning("a task without a fork is drained", task=task)
-                case life.Abandon(task, nodes):
-                    self._upkeep.abandoned(self._lifecycle.tasks[task], nodes)
+                case life.Abandon(abandoned, why, nodes):
+                    self._upkeep.abandoned(abandoned, why, nodes)
                 case life.CloseFork(task):
                     self._forks.close(task)
                     self._upkeep.closed(task)
@@ -409,9 +409,6 @@ class Supervisor:
                 case life.Kill(process):
                     self._zygote.order("kill", process)
                 case life.Release(process):
-                    first, last = (self._pages.page(process.slots[i]) for i in (0, -1))
-                    process.dealt, process.emitted = first.words[status.DEALT], last.words[status.EMITTED]
-                    process.sent = first.sent_to_children()
                     for slot in process.slots:
                         self._pages.give_back(slot)
                 case life.Answer(request, error):

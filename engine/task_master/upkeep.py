@@ -166,7 +166,7 @@ class Upkeep:
 
     def _say_left(self, left: Leftover) -> None:
         count = {"points_left" if left.exact else "points_left_at_least": left.points}
-        self._say.warning("drain timeout, task aborted", task=left.task, nodes=left.nodes, **count)
+        self._say.warning(left.why, task=left.task, nodes=left.nodes, **count)
 
     # ------------------------------------------------------------------ writers
 
@@ -215,8 +215,8 @@ class Upkeep:
             self._say_loss(loss)
         self._touched = True
 
-    def abandoned(self, task: Task, nodes: Sequence[str]) -> None:
-        """The task is given up with these nodes left: said as soon as it is counted what they still had."""
+    def abandoned(self, task: Task, why: str, nodes: Sequence[str]) -> None:
+        """The task is given up with these nodes left: `why` is said as soon as it is counted what it still had."""
         fork = self._forks.get(task.id)
         end = self._log.head
         if fork is not None:
@@ -226,7 +226,7 @@ class Upkeep:
             # It was about to start: for the first time, at the head, or where it had been.
             position = end if task.resume is None else task.resume
         gone = self._retention.unbacked(task.id, position)
-        self._leftovers.append(Leftover(task, nodes, self._log, position, end, gone))
+        self._leftovers.append(Leftover(task, why, nodes, self._log, position, end, gone))
         self._count_leftovers()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,8 +37,8 @@ def _wait_idle(server: Server) -> None:
     )
 
 
-def _left(server: Server) -> int:
-    record = server.wait_log(lambda r: r["msg"] == "drain timeout, task aborted")
+def _left(server: Server, why: str = "drain timeout, task aborted") -> int:
+    record = server.wait_log(lambda r: r["msg"].startswith(why))
     assert record["task"] == "t"
     assert not [title for title in server.processes() if "task t" in title]
     return record["points_left"]
@@ -89,3 +90,53 @@ def test_points_that_nobody_wanted_further_down_are_not_left(server: Server, rec
     _wait_idle(server)
     server.disable("t")
     assert _left(server) == 0
+
+
+def _state(server: Server) -> str:
+    return str(server.call("GET", "/tickworks/processes")["tasks"][0]["state"])
+
+
+def test_a_crash_during_the_drain_ends_it_and_what_is_left_is_counted(receiver: Receiver) -> None:
+    with Server() as server, ThreadPoolExecutor(1) as aside:
+        server.define("t", _TASK.format(receiver.url))
+        server.enable("t")
+        server.write(_body(1, 3))
+        for _ in range(3):
+            receiver.next("/t")
+        _wait_idle(server)
+        stopped = server.node("t", "where2")
+        os.kill(stopped, signal.SIGSTOP)
+        server.write(_body(4, 100))
+        disabled = aside.submit(server.disable, "t")
+        server.wait_until(lambda: _state(server), lambda state: state == "draining")
+        os.kill(stopped, signal.SIGKILL)
+        disabled.result()
+        assert _left(server, "node process died, task aborted") == 100
+        assert receiver.take("/t") == []
+
+
+def test_points_of_a_task_that_is_disabled_before_it_has_restarted_are_counted(receiver: Receiver) -> None:
+    with Server() as server, ThreadPoolExecutor(1) as aside:
+        server.define("t", _TASK.format(receiver.url))
+        server.enable("t")
+        server.write(_body(1, 3))
+        for _ in range(3):
+            receiver.next("/t")
+        _wait_idle(server)
+        zygote = server.processes()["tickworks: zygote"]
+        while True:
+            dead = server.count_log(lambda r: r["msg"] == "node process died")
+            os.kill(server.node("t", "where2"), signal.SIGKILL)
+            server.wait_log(lambda r: r["msg"] == "node process died", after=dead)
+            # Without the zygote it starts nothing; should it have restarted already, the next time it waits longer.
+            os.kill(zygote, signal.SIGSTOP)
+            if _state(server) != "running":
+                break
+            os.kill(zygote, signal.SIGCONT)
+        server.write(_body(4, 100))
+        disabled = aside.submit(server.disable, "t")
+        server.wait_log(lambda r: r["msg"].startswith("task stopped while it"))
+        os.kill(zygote, signal.SIGCONT)
+        disabled.result()
+        assert _left(server, "task stopped while it") == 100
+        assert receiver.take("/t") == []

@@ -59,12 +59,9 @@ class Line:
         page.words[status.LAST_IN_WORK] = page.words[status.DEALT] = position
 
     def exit(self, which: int, *, ended: bool = True) -> None:
-        """A process is gone, and another's figures are on its page."""
+        """A process is gone."""
         process = self.task.processes[which]
-        page = self.pages.page(process.slots[0])
         process.exited, process.ended = True, ended
-        process.dealt, process.emitted = page.words[status.DEALT], page.words[status.EMITTED]
-        self.deal(page, 999, 999)
 
     def reached(self) -> int:
         return reached(self.task, self.fork, self.pages)
@@ -173,7 +170,7 @@ def test_the_count_agrees_with_a_model_whatever_is_in_the_log(
         forks = Forks(log)
         for number, names in enumerate(frames):
             append(log, forks, frame(number, names))
-        left = Leftover(task_of(PlacedProcess(["a"]), wants=tuple(wants)), ["a"], log, dealt, log.head, gone=3)
+        left = Leftover(task_of(PlacedProcess(["a"]), wants=tuple(wants)), "ended", ["a"], log, dealt, log.head, gone=3)
         for number, names in enumerate(later):
             append(log, forks, frame(number, names))
         while not left.turn():
@@ -191,7 +188,7 @@ def test_what_goes_from_the_log_meanwhile_makes_it_a_lower_bound(tmp_path: Path)
         forks = Forks(log)
         for number in range(30):
             append(log, forks, frame(number, ["cpu"]))
-        left = Leftover(task_of(PlacedProcess(["a"])), ["a"], log, 0, log.head)
+        left = Leftover(task_of(PlacedProcess(["a"])), "ended", ["a"], log, 0, log.head)
         gone = sum(d.rows for d in log.retain())
         while not left.turn():
             if left.asked is not None:

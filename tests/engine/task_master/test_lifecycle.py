@@ -84,9 +84,11 @@ def test_a_stop_drains_and_is_answered_when_all_are_gone():
     assert m.stop("disable", "t", 1.0) == [life.DrainFork("t")]
     for p in processes:
         m.ended(p.id)
-    assert kinds(m.exited(processes[0].id, 0, 2.0)) == ["Release"]
+    # Its figures count until all are gone.
+    assert m.exited(processes[0].id, 0, 2.0) == []
     out = m.exited(processes[1].id, 0, 2.0)
     assert life.Answer("disable") in out
+    assert [life.Release(p) for p in processes] == [i for i in out if isinstance(i, life.Release)]
     assert "t" not in m.tasks
 
 
@@ -98,9 +100,50 @@ def test_a_drain_that_takes_too_long_is_aborted():
     m.ended(processes[0].id)
     m.exited(processes[0].id, 0, 10.0)
     # What is left is counted while the fork is there.
+    task = m.tasks["t"]
     out = m.tick(11.0)
-    assert out == [life.Abandon("t", ("log2",)), life.CloseFork("t"), life.Kill(processes[1].id)]
-    assert life.Answer("disable") in m.exited(processes[1].id, -9, 11.2)
+    told = life.Abandon(task, "drain timeout, task aborted", ("log2",))
+    assert out == [told, life.CloseFork("t"), life.Kill(processes[1].id)]
+    out = m.exited(processes[1].id, -9, 11.2)
+    assert life.Answer("disable") in out
+    assert "Abandon" not in kinds(out)
+
+
+def test_a_crash_during_a_drain_ends_the_task_and_what_it_had_is_counted_once():
+    m = machine()
+    processes = running(m)
+    task = m.tasks["t"]
+    m.stop("disable", "t", 1.0)
+    told = life.Abandon(task, "node process died, task aborted", ("from1",))
+    assert m.exited(processes[0].id, -9, 2.0) == [told, life.CloseFork("t"), life.Kill(processes[1].id)]
+    assert kinds(m.tick(11.0)) == ["CloseFork", "Kill"]
+    out = m.exited(processes[1].id, -9, 11.2)
+    assert life.Answer("disable") in out
+    assert "Abandon" not in kinds(out)
+
+
+def test_what_a_task_had_that_is_stopped_before_it_has_restarted_is_counted():
+    m = machine(resume=42)
+    for stop_at, why in ((5.05, "task stopped while it waits to restart"), (5.2, "task stopped while it restarts")):
+        processes = running(m)
+        for p in processes:
+            m.exited(p.id, -9, 5.0)
+        if m.tick(stop_at):
+            spawn(m)
+        task = m.tasks["t"]
+        out = m.stop("disable", "t", stop_at)
+        assert [i for i in out if isinstance(i, life.Abandon)] == [life.Abandon(task, why)]
+        for p in task.processes:
+            assert "Abandon" not in kinds(m.exited(p.id, -9, 6.0))
+        assert "t" not in m.tasks
+
+
+def test_a_task_that_is_stopped_in_its_first_start_leaves_nothing():
+    m = machine()
+    m.start("enable", "t", DEFINITION, 0.0)
+    spawn(m)
+    assert "Abandon" not in kinds(m.stop("disable", "t", 1.0))
+    assert "Abandon" not in kinds(m.tick(11.0))
 
 
 def test_stopping_what_does_not_run_is_answered_at_once():
@@ -305,7 +348,9 @@ class Tasks(RuleBasedStateMachine):
         self.m = machine(resume=1)
         self.now = 0.0
         self.alive = {}
+        self.spawned = set()
         self.released = set()
+        self.abandoned = []
         self.waiting = set()
         self.forks = set()
         self.requests = 0
@@ -316,6 +361,7 @@ class Tasks(RuleBasedStateMachine):
                 case life.Spawn(task):
                     for p in spawn(self.m, task):
                         self.alive[p.id] = p
+                        self.spawned.add(p.id)
                 case life.OpenFork(task, position, _):
                     assert task not in self.forks
                     self.forks.add(task)
@@ -326,11 +372,12 @@ class Tasks(RuleBasedStateMachine):
                     self.forks.discard(task)
                 case life.DrainFork(task):
                     assert task in self.forks
-                case life.Abandon(task, nodes):
-                    assert nodes
-                    assert self.m.tasks[task].alive
+                case life.Abandon(task):
+                    assert not any(task is other for other in self.abandoned)
+                    self.abandoned.append(task)
                 case life.Release(process):
                     assert process.id not in self.released
+                    assert process.exited
                     self.released.add(process.id)
                 case life.Answer(request, _):
                     self.waiting.remove(request)
@@ -379,6 +426,10 @@ class Tasks(RuleBasedStateMachine):
     def forks_belong_to_tasks(self):
         assert self.forks <= set(self.m.tasks)
 
+    @invariant()
+    def figures_of_tasks_are_their_own(self):
+        assert self.released.isdisjoint(p.id for t in self.m.tasks.values() for p in t.processes)
+
     def teardown(self):
         for task in list(self.m.tasks):
             self.do(self.m.stop(self.request(), task, self.now))
@@ -387,7 +438,7 @@ class Tasks(RuleBasedStateMachine):
         assert not self.waiting
         assert not self.m.processes
         assert not self.forks
-        assert self.released >= set(self.alive)
+        assert self.released == self.spawned
 
 
 TestTasks = Tasks.TestCase

@@ -111,14 +111,13 @@ def test_messages_that_were_sent_and_not_taken_are_something_to_do(tmp_path):
     assert busy(task, pages, None) == {"a": False, "b": True}
 
 
-def test_a_parent_that_has_exited_is_remembered_whoever_has_its_page_now(tmp_path):
+def test_what_a_parent_has_sent_counts_after_it_has_exited(tmp_path):
     task, pages, (a, b) = task_of_two(tmp_path)
-    a.note_sent(0, 9)
     b.note_taken(0, 2)
     task.processes[0].exited = True
-    task.processes[0].sent = (2,)
+    a.note_sent(0, 2)
     assert busy(task, pages, 0) == {"b": False}
-    task.processes[0].sent = (3,)
+    a.note_sent(0, 3)
     assert busy(task, pages, 0) == {"b": True}
 
 

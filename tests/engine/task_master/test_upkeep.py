@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_WHY = "drain timeout, task aborted"
+
 
 class Scene:
     """A log of ten frames of one point that nobody has a fork over; `said` and `paged` are what came of it."""
@@ -50,9 +52,9 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def test_a_task_that_was_to_resume_leaves_what_came_since(scene: Scene) -> None:
     scene.task.resume = 3
-    scene.upkeep.abandoned(scene.task, ("a",))
+    scene.upkeep.abandoned(scene.task, _WHY, ("a",))
     scene.task.resume = None
-    scene.upkeep.abandoned(scene.task, ("a",))
+    scene.upkeep.abandoned(scene.task, _WHY, ("a",))
     assert scene.said == [
         {"task": "t", "nodes": ("a",), "points_left": 7},
         {"task": "t", "nodes": ("a",), "points_left": 0},
@@ -65,7 +67,7 @@ def test_a_count_waits_for_the_disk_and_goes_on(scene: Scene, monkeypatch: pytes
     read = scene.log.read
     monkeypatch.setattr(scene.log, "read", lambda position, size: read(position, size) if scene.paged else asked)
     scene.task.resume = 0
-    scene.upkeep.abandoned(scene.task, ("a",))
+    scene.upkeep.abandoned(scene.task, _WHY, ("a",))
     scene.upkeep.turn(clock.monotonic(), known=False)
     assert (scene.paged, scene.said, scene.upkeep.due()) == ([asked], [], None)
     scene.upkeep.paged_in(asked)
@@ -77,6 +79,6 @@ def test_a_count_waits_for_the_disk_and_goes_on(scene: Scene, monkeypatch: pytes
 def test_what_is_not_counted_to_its_end_is_said_as_a_lower_bound(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene.log, "read", lambda *_: NotResident(1, 2, 3))
     scene.task.resume = 0
-    scene.upkeep.abandoned(scene.task, ("a",))
+    scene.upkeep.abandoned(scene.task, _WHY, ("a",))
     scene.upkeep.close()
     assert scene.said == [{"task": "t", "nodes": ("a",), "points_left_at_least": 0}]
