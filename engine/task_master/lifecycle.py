@@ -81,8 +81,8 @@ class Task:
     restarts: int = 0
     crashes: int = 0
     running_since: float | None = None
-    apart: bool = False
-    """The zygote died before it had forked all of this task's processes: they make their operators themselves from now on."""
+    early: bool = True
+    """Whether the zygote may make its operators before it forks; not any more when it has died before all were forked."""
     abandoned: bool = False
     """What it leaves behind is being counted: it only waits for its processes to be gone."""
 
@@ -281,7 +281,7 @@ class Lifecycle:
         if t is None or p not in t.processes:
             return [Release(p)]
         if not blame and p.pid == 0:
-            t.apart = True
+            t.early = False
         out: list[Instruction] = []
         crashed = not p.ended or status != 0
         if crashed and t.state in (State.STARTING, State.RUNNING):

@@ -75,5 +75,5 @@ class Orders:
             placed.columns,
             # What follows a crash is given frame by frame, each waiting for the one before it.
             0 if task.suspects.fence else _PROGRESS_MS,
-            early=not task.apart,
+            early=task.early,
         )

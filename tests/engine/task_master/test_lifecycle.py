@@ -229,10 +229,10 @@ def test_a_task_that_the_zygote_was_making_when_it_died_is_made_apart_and_no_oth
     half[0].pid = 3
     for p in (*forked, *half):
         m.exited(p.id, -9, 1.0, blame=False)
-    assert (m.tasks["forked"].apart, m.tasks["t"].apart) == (False, True)
+    assert (m.tasks["forked"].early, m.tasks["t"].early) == (True, False)
     m.tick(5.0)
     spawn(m)
-    assert m.tasks["t"].apart
+    assert not m.tasks["t"].early
 
 
 def test_what_was_in_work_is_given_one_at_a_time_after_a_crash():
