@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before the first, second, … restart after a crash; the last one repeats."""
+LAST_WORD_S = 5.0
+"""How long the last words of a process that has exited well may take: they come by another way than the news of its exit."""
 HEALTHY_S = 10.0
 """A task that has run for so long begins again with the first of them."""
 
@@ -197,6 +199,7 @@ class Lifecycle:
     ) -> None:
         self.tasks: dict[str, Task] = {}
         self.processes: dict[str, Process] = {}
+        self._silent: dict[str, float] = {}
         self._in_work = in_work
         self._start_timeout = start_timeout_s
         self._drain_timeout = drain_timeout_s
@@ -212,7 +215,7 @@ class Lifecycle:
         old = self.tasks.get(task)
         if old is not None and old.executing:
             return [] if request is None else [Answer(request, f"task {task} is already executing")]
-        released = [] if old is None else self._release(old)
+        released = [] if old is None else _release(old)
         new = Task(task, definition, requests=[] if request is None else [request], resume=resume)
         new.deadline = now + self._start_timeout
         self.tasks[task] = new
@@ -264,18 +267,24 @@ class Lifecycle:
             return self._fail(t, error)
         return self._fail(t, f"{node}: {error}")
 
-    def ended(self, process: str) -> list[Instruction]:
-        """A process has said that it ends by itself: its exit is no crash."""
+    def ended(self, process: str, now: float) -> list[Instruction]:
+        """A process has said that it ends by itself, the last that it says: its exit is no crash."""
         p = self.processes.get(process)
-        if p is not None:
-            p.ended = True
-        return []
+        if p is None:
+            return []
+        p.ended = True
+        return self.exited(process, 0, now) if process in self._silent else []
 
     def exited(self, process: str, status: int, now: float, *, blame: bool = True) -> list[Instruction]:
         """A process is gone; a negative `status` is a signal. Without `blame` it is known that no input was the cause."""
-        p = self.processes.pop(process, None)
+        p = self.processes.get(process)
         if p is None:
             return []
+        if status == 0 and not p.ended and process not in self._silent:
+            self._silent[process] = now + LAST_WORD_S
+            return []
+        self._silent.pop(process, None)
+        del self.processes[process]
         p.exited = True
         t = self.tasks.get(p.task)
         if t is None or p not in t.processes:
@@ -286,7 +295,7 @@ class Lifecycle:
         crashed = not p.ended or status != 0
         if crashed and t.state in (State.STARTING, State.RUNNING):
             out += self._crashed(t, p, status, now, blame=blame)
-        elif crashed and t.state is State.DRAINING and not t.abandoned:
+        elif not p.ended and t.state is State.DRAINING and not t.abandoned:
             out += [*self._abandon(t, "node process died, task aborted", p.nodes[-1]), CloseFork(t.id), *_kill(t)]
         if not t.alive:
             out += self._all_gone(t)
@@ -318,10 +327,11 @@ class Lifecycle:
         if t.state is State.RUNNING:
             # All nodes ended by themselves although nobody stopped the task: it stays registered, as in the reference.
             return [CloseFork(t.id), Forget(t.id)]
-        released = self._release(t)
+        released = _release(t)
         if t.state is State.DRAINING:
             del self.tasks[t.id]
             return [CloseFork(t.id), Forget(t.id), *released, *self._answer(t), Say("info", "task stopped", t.id)]
+        t.processes = []
         return released
 
     def stop(self, request: Any, task: str, now: float) -> list[Instruction]:
@@ -335,7 +345,7 @@ class Lifecycle:
         if not t.alive or t.state in (State.FAILED, State.BACKOFF):
             del self.tasks[task]
             left = self._abandon(t, "task stopped while it waits to restart") if t.state is State.BACKOFF else []
-            out = [*left, CloseFork(task), Forget(task), *_kill(t), *self._release(t)]
+            out = [*left, CloseFork(task), Forget(task), *_kill(t), *_release(t)]
             return [*out, *self._answer(t, "task was stopped"), Answer(request)]
         starting = t.state is State.STARTING
         out = self._answer(t, "task was stopped")
@@ -352,6 +362,8 @@ class Lifecycle:
     def tick(self, now: float) -> list[Instruction]:
         """Deadlines that have passed."""
         out: list[Instruction] = []
+        for process in [p for p, until in self._silent.items() if until <= now]:
+            out += self.exited(process, 0, now)
         for t in list(self.tasks.values()):
             if t.deadline is None or now < t.deadline:
                 continue
@@ -374,7 +386,8 @@ class Lifecycle:
         return out
 
     def next_deadline(self) -> float | None:
-        return min((t.deadline for t in self.tasks.values() if t.deadline is not None), default=None)
+        deadlines = [t.deadline for t in self.tasks.values() if t.deadline is not None]
+        return min([*deadlines, *self._silent.values()], default=None)
 
     def _fail(self, t: Task, error: str) -> list[Instruction]:
         starting = t.state is State.STARTING
@@ -393,13 +406,6 @@ class Lifecycle:
         return [Abandon(t, why, nodes)]
 
     @staticmethod
-    def _release(t: Task) -> list[Instruction]:
-        """Let go of the incarnation's processes; those that live still are released when they exit."""
-        out: list[Instruction] = [Release(p) for p in t.processes if p.exited]
-        t.processes = []
-        return out
-
-    @staticmethod
     def _answer(t: Task, error: str = "") -> list[Instruction]:
         out: list[Instruction] = [Answer(r, error) for r in t.requests]
         t.requests = []
@@ -408,6 +414,11 @@ class Lifecycle:
 
 def _kill(t: Task) -> list[Instruction]:
     return [Kill(p.id) for p in t.processes if not p.exited]
+
+
+def _release(t: Task) -> list[Instruction]:
+    """Let go of an incarnation's processes; those that live still are released when they exit."""
+    return [Release(p) for p in t.processes if p.exited]
 
 
 def _clash(processes: Sequence[Process]) -> str | None:

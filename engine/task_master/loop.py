@@ -468,7 +468,7 @@ class Supervisor:
             case "failed":
                 self._do(self._lifecycle.failed(who.decode(), arguments["node"], arguments["error"]))
             case "ended":
-                self._do(self._lifecycle.ended(who.decode()))
+                self._do(self._lifecycle.ended(who.decode(), now))
             case "start_task":
                 definition = life.Definition(arguments["plan"], tuple((d["db"], d["rp"]) for d in arguments["dbrps"]))
                 self._do(self._lifecycle.start((who, number), arguments["id"], definition, now))

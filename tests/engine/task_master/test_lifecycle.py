@@ -83,7 +83,7 @@ def test_a_stop_drains_and_is_answered_when_all_are_gone():
     processes = running(m)
     assert m.stop("disable", "t", 1.0) == [life.DrainFork("t")]
     for p in processes:
-        m.ended(p.id)
+        m.ended(p.id, 0.0)
     # Its figures count until all are gone.
     assert m.exited(processes[0].id, 0, 2.0) == []
     out = m.exited(processes[1].id, 0, 2.0)
@@ -97,7 +97,7 @@ def test_a_drain_that_takes_too_long_is_aborted():
     processes = running(m)
     m.stop("disable", "t", 1.0)
     assert m.tick(10.9) == []
-    m.ended(processes[0].id)
+    m.ended(processes[0].id, 0.0)
     m.exited(processes[0].id, 0, 10.0)
     # What is left is counted while the fork is there.
     task = m.tasks["t"]
@@ -120,6 +120,50 @@ def test_a_crash_during_a_drain_ends_the_task_and_what_it_had_is_counted_once():
     out = m.exited(processes[1].id, -9, 11.2)
     assert life.Answer("disable") in out
     assert "Abandon" not in kinds(out)
+
+
+def test_a_crash_of_the_last_process_of_a_drain_is_counted_from_the_pages_of_all():
+    m = machine()
+    processes = running(m)
+    task = m.tasks["t"]
+    m.stop("disable", "t", 1.0)
+    m.ended(processes[0].id, 2.0)
+    m.exited(processes[0].id, 0, 2.0)
+    assert kinds(m.exited(processes[1].id, -9, 2.0))[:2] == ["Abandon", "CloseFork"]
+    assert task.processes == processes
+
+
+def test_an_exit_may_be_heard_of_before_the_last_word():
+    m = machine()
+    processes = running(m)
+    task = m.tasks["t"]
+    m.stop("disable", "t", 1.0)
+    m.ended(processes[0].id, 2.0)
+    m.exited(processes[0].id, 0, 2.0)
+    assert m.exited(processes[1].id, 0, 2.0) == []
+    assert m.next_deadline() == 2.0 + life.LAST_WORD_S
+    out = m.ended(processes[1].id, 2.1)
+    assert life.Answer("disable") in out
+    assert "Abandon" not in kinds(out)
+    assert [p.exited for p in task.processes] == [True, True]
+
+
+def test_the_error_of_a_node_may_be_heard_of_after_its_exit():
+    m = machine()
+    processes = running(m)
+    assert m.exited(processes[1].id, 0, 2.0) == []
+    m.failed(processes[1].id, "log2", "boom")
+    m.ended(processes[1].id, 2.0)
+    assert (m.tasks["t"].state, m.tasks["t"].error) == (life.State.FAILED, "log2: boom")
+
+
+def test_an_exit_without_a_word_is_a_crash():
+    m = machine()
+    processes = running(m)
+    m.exited(processes[1].id, 0, 2.0)
+    assert m.tick(2.0 + life.LAST_WORD_S - 0.1) == []
+    assert life.CloseFork("t") in m.tick(2.0 + life.LAST_WORD_S)
+    assert m.tasks["t"].state is life.State.BACKOFF
 
 
 def test_what_a_task_had_that_is_stopped_before_it_has_restarted_is_counted():
@@ -351,6 +395,7 @@ class Tasks(RuleBasedStateMachine):
         self.spawned = set()
         self.released = set()
         self.abandoned = []
+        self.silent = set()
         self.waiting = set()
         self.forks = set()
         self.requests = 0
@@ -375,6 +420,8 @@ class Tasks(RuleBasedStateMachine):
                 case life.Abandon(task):
                     assert not any(task is other for other in self.abandoned)
                     self.abandoned.append(task)
+                    # What its nodes had is read from their pages.
+                    assert task.processes or task.id not in self.forks
                 case life.Release(process):
                     assert process.id not in self.released
                     assert process.exited
@@ -382,7 +429,7 @@ class Tasks(RuleBasedStateMachine):
                 case life.Answer(request, _):
                     self.waiting.remove(request)
                 case life.Kill(process):
-                    assert process in self.alive
+                    assert process in self.alive or process in self.silent
 
     def request(self):
         self.requests += 1
@@ -412,10 +459,19 @@ class Tasks(RuleBasedStateMachine):
     @rule(data=st.data(), clean=st.booleans())
     def exit(self, data, clean):
         identity = data.draw(st.sampled_from(sorted(self.alive)))
+        if clean and data.draw(st.booleans(), label="said before the exit is known"):
+            self.do(self.m.ended(identity, self.now))
+        elif clean:
+            self.silent.add(identity)
         del self.alive[identity]
-        if clean:
-            self.do(self.m.ended(identity))
         self.do(self.m.exited(identity, 0 if clean else -9, self.now))
+
+    @precondition(lambda self: self.silent)
+    @rule(data=st.data())
+    def last_word(self, data):
+        identity = data.draw(st.sampled_from(sorted(self.silent)))
+        self.silent.remove(identity)
+        self.do(self.m.ended(identity, self.now))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 11.0, 40.0]))
     def wait(self, seconds):
@@ -435,6 +491,8 @@ class Tasks(RuleBasedStateMachine):
             self.do(self.m.stop(self.request(), task, self.now))
         for identity in sorted(self.alive):
             self.do(self.m.exited(identity, -9, self.now))
+        self.now += life.LAST_WORD_S
+        self.do(self.m.tick(self.now))
         assert not self.waiting
         assert not self.m.processes
         assert not self.forks
