@@ -37,6 +37,16 @@ def _wait_idle(server: Server) -> None:
     )
 
 
+def _begin(server: Server, receiver: Receiver, points: int) -> None:
+    """A task that has dealt with so many points."""
+    server.define("t", _TASK.format(receiver.url))
+    server.enable("t")
+    server.write(_body(1, points))
+    for _ in range(points):
+        receiver.next("/t")
+    _wait_idle(server)
+
+
 def _left(server: Server, why: str = "drain timeout, task aborted") -> int:
     record = server.wait_log(lambda r: r["msg"].startswith(why))
     assert record["task"] == "t"
@@ -50,12 +60,7 @@ def _left(server: Server, why: str = "drain timeout, task aborted") -> int:
 def test_points_that_a_stopped_node_did_not_get_are_counted(
     server: Server, receiver: Receiver, bodies: int, rows: int
 ) -> None:
-    server.define("t", _TASK.format(receiver.url))
-    server.enable("t")
-    server.write(_body(1, 3))
-    for _ in range(3):
-        receiver.next("/t")
-    _wait_idle(server)
+    _begin(server, receiver, 3)
     os.kill(server.node("t", "where2"), signal.SIGSTOP)
     for number in range(bodies):
         server.write(_body(number * rows, rows))
@@ -77,11 +82,7 @@ def test_a_frame_that_waits_for_the_answer_of_another_system_counts_whole(server
 
 
 def test_points_that_nobody_wanted_further_down_are_not_left(server: Server, receiver: Receiver) -> None:
-    server.define("t", _TASK.format(receiver.url))
-    server.enable("t")
-    server.write(_body(1, 1))
-    receiver.next("/t")
-    _wait_idle(server)
+    _begin(server, receiver, 1)
     os.kill(server.node("t", "http_post3"), signal.SIGSTOP)
     server.write(_body(1, 1000, value=-1))
     server.wait_until(
@@ -98,12 +99,7 @@ def _state(server: Server) -> str:
 
 def test_a_crash_during_the_drain_ends_it_and_what_is_left_is_counted(receiver: Receiver) -> None:
     with Server() as server, ThreadPoolExecutor(1) as aside:
-        server.define("t", _TASK.format(receiver.url))
-        server.enable("t")
-        server.write(_body(1, 3))
-        for _ in range(3):
-            receiver.next("/t")
-        _wait_idle(server)
+        _begin(server, receiver, 3)
         stopped = server.node("t", "where2")
         os.kill(stopped, signal.SIGSTOP)
         server.write(_body(4, 100))
@@ -117,12 +113,7 @@ def test_a_crash_during_the_drain_ends_it_and_what_is_left_is_counted(receiver: 
 
 def test_points_of_a_task_that_is_disabled_before_it_has_restarted_are_counted(receiver: Receiver) -> None:
     with Server() as server, ThreadPoolExecutor(1) as aside:
-        server.define("t", _TASK.format(receiver.url))
-        server.enable("t")
-        server.write(_body(1, 3))
-        for _ in range(3):
-            receiver.next("/t")
-        _wait_idle(server)
+        _begin(server, receiver, 3)
         zygote = server.processes()["tickworks: zygote"]
         while True:
             dead = server.count_log(lambda r: r["msg"] == "node process died")

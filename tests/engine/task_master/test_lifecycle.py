@@ -92,34 +92,37 @@ def test_a_stop_drains_and_is_answered_when_all_are_gone():
     assert "t" not in m.tasks
 
 
+def ends(m, process):
+    m.ended(process.id, 2.0)
+    return m.exited(process.id, 0, 2.0)
+
+
+def answered_and_not_counted_again(m, out):
+    assert life.Answer("disable") in out
+    assert "Abandon" not in kinds(out)
+    assert "t" not in m.tasks
+
+
 def test_a_drain_that_takes_too_long_is_aborted():
     m = machine()
     processes = running(m)
     m.stop("disable", "t", 1.0)
     assert m.tick(10.9) == []
-    m.ended(processes[0].id, 0.0)
-    m.exited(processes[0].id, 0, 10.0)
+    ends(m, processes[0])
     # What is left is counted while the fork is there.
-    task = m.tasks["t"]
-    out = m.tick(11.0)
-    told = life.Abandon(task, "drain timeout, task aborted", ("log2",))
-    assert out == [told, life.CloseFork("t"), life.Kill(processes[1].id)]
-    out = m.exited(processes[1].id, -9, 11.2)
-    assert life.Answer("disable") in out
-    assert "Abandon" not in kinds(out)
+    told = life.Abandon(m.tasks["t"], "drain timeout, task aborted", ("log2",))
+    assert m.tick(11.0) == [told, life.CloseFork("t"), life.Kill(processes[1].id)]
+    answered_and_not_counted_again(m, m.exited(processes[1].id, -9, 11.2))
 
 
 def test_a_crash_during_a_drain_ends_the_task_and_what_it_had_is_counted_once():
     m = machine()
     processes = running(m)
-    task = m.tasks["t"]
     m.stop("disable", "t", 1.0)
-    told = life.Abandon(task, "node process died, task aborted", ("from1",))
+    told = life.Abandon(m.tasks["t"], "node process died, task aborted", ("from1",))
     assert m.exited(processes[0].id, -9, 2.0) == [told, life.CloseFork("t"), life.Kill(processes[1].id)]
     assert kinds(m.tick(11.0)) == ["CloseFork", "Kill"]
-    out = m.exited(processes[1].id, -9, 11.2)
-    assert life.Answer("disable") in out
-    assert "Abandon" not in kinds(out)
+    answered_and_not_counted_again(m, m.exited(processes[1].id, -9, 11.2))
 
 
 def test_a_crash_of_the_last_process_of_a_drain_is_counted_from_the_pages_of_all():
@@ -127,8 +130,7 @@ def test_a_crash_of_the_last_process_of_a_drain_is_counted_from_the_pages_of_all
     processes = running(m)
     task = m.tasks["t"]
     m.stop("disable", "t", 1.0)
-    m.ended(processes[0].id, 2.0)
-    m.exited(processes[0].id, 0, 2.0)
+    ends(m, processes[0])
     assert kinds(m.exited(processes[1].id, -9, 2.0))[:2] == ["Abandon", "CloseFork"]
     assert task.processes == processes
 
@@ -138,13 +140,10 @@ def test_an_exit_may_be_heard_of_before_the_last_word():
     processes = running(m)
     task = m.tasks["t"]
     m.stop("disable", "t", 1.0)
-    m.ended(processes[0].id, 2.0)
-    m.exited(processes[0].id, 0, 2.0)
+    ends(m, processes[0])
     assert m.exited(processes[1].id, 0, 2.0) == []
     assert m.next_deadline() == 2.0 + life.LAST_WORD_S
-    out = m.ended(processes[1].id, 2.1)
-    assert life.Answer("disable") in out
-    assert "Abandon" not in kinds(out)
+    answered_and_not_counted_again(m, m.ended(processes[1].id, 2.1))
     assert [p.exited for p in task.processes] == [True, True]
 
 
