@@ -89,13 +89,14 @@ class JoinOperator:
     def collect(self, frame: Frame, parent: int) -> Sequence[Frame]:
         arrivals = Arrivals(frame)
         outbox = Outbox(frame.edge)
-        base, times, keyed, specific = 0, arrivals.time, arrivals, np.zeros(0, np.uint8)
+        base, position, times, keyed, specific = 0, 0, arrivals.time, arrivals, np.zeros(0, np.uint8)
         if arrivals.n:
             base = self._take_in(arrivals)
             times = round_half_up(times, self._tolerance)
             self._skew.saw(parent, int(arrivals.time.max()))
             if self._on:
                 keyed, specific = self._by_key(frame, arrivals)
+                position = self._position(frame)
         for start, stop, event in arrivals.segments():
             if stop > start:
                 slots = self._map(arrivals, start, stop)
@@ -103,7 +104,6 @@ class JoinOperator:
                 if self._on:
                     places = self._key_slots.map(keyed, start, stop)
                     self._keys = _follow(self._keys, self._key_slots, self._fresh_key)
-                    position = self._position(frame)
                     self._run_pairs(slots, places, when, specific[start:stop], base + start, parent, position, outbox)
                 else:
                     sources = np.full(stop - start, parent, np.int32)

@@ -84,6 +84,16 @@ def _send(unit: Any, slot: Any, own: Any, sends: Any, done: Any) -> Any:
     sends[at, 3] = unit
 
 
+@helper
+def _send_older(key: Any, time: Any, keys: Any, own: Any, sends: Any, done: Any) -> Any:
+    """The specific messages at the front that are older go alone; the first that stays, or -1."""
+    unit = keys[key, SPECIFICS] if keys[key, SPECIFICS + 2] > 0 else np.int64(-1)
+    while unit >= 0 and own[unit, WHEN] < time:
+        _send(unit, own[unit, SLOT], own, sends, done)
+        unit = _pop(key, SPECIFICS, keys, own)
+    return unit
+
+
 @kernel(INT, I32, I32, I64, U8, INT, INT, INT, INT, INT, I64, INT, LINES, I64_OUT, LINES, LINES, I64_OUT)
 def collect(
     slots: Any, places: Any, times: Any, specific: Any, at: Any, stop: Any, base: Any, src: Any, sources: Any, reached: Any,
@@ -118,10 +128,7 @@ def collect(
             if keys[k, AWAITED] == position:
                 keys[k, UP_TO] = low
             low = NEVER
-        c = keys[k, SPECIFICS] if keys[k, SPECIFICS + 2] > 0 else np.int64(-1)
-        while c >= 0 and own[c, WHEN] < low:
-            _send(c, own[c, SLOT], own, sends, done)
-            c = _pop(k, SPECIFICS, keys, own)
+        c = _send_older(k, low, keys, own, sends, done)
         if specific[i] != 0:
             paired = False
             passed = 0
@@ -178,10 +185,7 @@ def catch_up(
                 keys[k, AWAITED] = first
                 keys[k, UP_TO] = low
                 done[AWAITING] += 1
-        c = keys[k, SPECIFICS] if need > 0 else np.int64(-1)
-        while c >= 0 and own[c, WHEN] < up_to:
-            _send(c, own[c, SLOT], own, sends, done)
-            c = _pop(k, SPECIFICS, keys, own)
+        _send_older(k, up_to, keys, own, sends, done)
     return len(live)
 
 

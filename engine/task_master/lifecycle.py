@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before the first, second, … restart after a crash; the last one repeats."""
-LAST_WORD_S = 5.0
-"""How long the last words of a process that has exited well may take: they come by another way than the news of its exit."""
 HEALTHY_S = 10.0
 """A task that has run for so long begins again with the first of them."""
+LAST_WORD_S = 5.0
+"""How long the last words of a process that has exited well may take: they come by another way than the news of its exit."""
 
 
 class State(Enum):
@@ -296,7 +296,7 @@ class Lifecycle:
         if crashed and t.state in (State.STARTING, State.RUNNING):
             out += self._crashed(t, p, status, now, blame=blame)
         elif not p.ended and t.state is State.DRAINING and not t.abandoned:
-            out += [*self._abandon(t, "node process died, task aborted", p.nodes[-1]), CloseFork(t.id), *_kill(t)]
+            out += [*_abandon(t, "node process died, task aborted", p.nodes[-1]), CloseFork(t.id), *_kill(t)]
         if not t.alive:
             out += self._all_gone(t)
         elif t.state is State.BACKOFF and crashed:
@@ -344,7 +344,7 @@ class Lifecycle:
             return []
         if not t.alive or t.state in (State.FAILED, State.BACKOFF):
             del self.tasks[task]
-            left = self._abandon(t, "task stopped while it waits to restart") if t.state is State.BACKOFF else []
+            left = _abandon(t, "task stopped while it waits to restart") if t.state is State.BACKOFF else []
             out = [*left, CloseFork(task), Forget(task), *_kill(t), *_release(t)]
             return [*out, *self._answer(t, "task was stopped"), Answer(request)]
         starting = t.state is State.STARTING
@@ -355,7 +355,7 @@ class Lifecycle:
         if not starting:
             return [*out, DrainFork(task)]
         if t.resume is not None:
-            out += self._abandon(t, "task stopped while it restarts")
+            out += _abandon(t, "task stopped while it restarts")
         t.abandoned = True
         return [*out, *_kill(t)]
 
@@ -374,7 +374,7 @@ class Lifecycle:
             elif t.state is State.DRAINING:
                 left = [p.nodes[-1] for p in t.processes if not p.exited]
                 if not t.abandoned:
-                    out += self._abandon(t, "drain timeout, task aborted", *left)
+                    out += _abandon(t, "drain timeout, task aborted", *left)
                 out += [CloseFork(t.id), *_kill(t)]
             elif t.state is State.BACKOFF:
                 if t.alive:
@@ -401,15 +401,15 @@ class Lifecycle:
         return [CloseFork(t.id), Forget(t.id), *rest, KeepError(t.id, error), *answers, say]
 
     @staticmethod
-    def _abandon(t: Task, why: str, *nodes: str) -> list[Instruction]:
-        t.abandoned = True
-        return [Abandon(t, why, nodes)]
-
-    @staticmethod
     def _answer(t: Task, error: str = "") -> list[Instruction]:
         out: list[Instruction] = [Answer(r, error) for r in t.requests]
         t.requests = []
         return out
+
+
+def _abandon(t: Task, why: str, *nodes: str) -> list[Instruction]:
+    t.abandoned = True
+    return [Abandon(t, why, nodes)]
 
 
 def _kill(t: Task) -> list[Instruction]:
