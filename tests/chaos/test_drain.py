@@ -130,5 +130,7 @@ def test_points_of_a_task_that_is_disabled_before_it_has_restarted_are_counted(r
         server.wait_log(lambda r: r["msg"] in _STOPPED)
         os.kill(zygote, signal.SIGCONT)
         disabled.result()
+        # While a task waits to restart, what is left of its processes is killed, and not waited for by who disables it.
+        server.wait_until(server.processes, lambda found: not [title for title in found if "task t" in title])
         assert _left(server, *_STOPPED) == 100
         assert receiver.take("/t") == []
